@@ -1,0 +1,1 @@
+"""STAC: what can be searched."""

@@ -1,0 +1,167 @@
+"""The command line: one command per verb. Answers go to stdout, progress and errors to stderr."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+import odse
+from odse.errors import InterruptedRunError, OdseError
+
+EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
+
+
+class _Verb(click.Command):
+    """A command whose example keeps its line breaks in ``--help``."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if self.epilog:
+            formatter.write_paragraph()
+            formatter.write("Example:\n" + "".join(f"  {line}\n" for line in self.epilog.splitlines()))
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(odse.__version__, prog_name="odse")
+@click.option("-v", "--verbose", is_flag=True, help="Log what happens to stderr.")
+def cli(verbose: bool) -> None:
+    """Maps that say how sure they are: from satellite archives and field samples to cloud-optimised GeoTIFFs in a
+    STAC catalogue.
+
+    Start with `odse demo`, look at the page it makes, copy its recipe, put your own points and area in."""
+    logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
+
+
+def _data(_: click.Context, __: click.Parameter, values: Sequence[str]) -> dict[str, str]:
+    pairs = {}
+    for value in values:
+        name, equals, path = value.partition("=")
+        if not equals or not name or not path:
+            raise click.BadParameter(f"{value!r} is not NAME=PATH")
+        pairs[name] = path
+    return pairs
+
+
+data_option = click.option(
+    "--data", multiple=True, callback=_data, metavar="NAME=PATH", help="Where a data set of the recipe lies; repeatable."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
+workers_option = click.option(
+    "--workers", default=2, show_default=True, type=click.IntRange(1), help="Local worker processes, one thread each."
+)
+
+
+def _say(text: str) -> None:
+    click.echo(text)
+
+
+def _json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=1, ensure_ascii=False))
+
+
+@cli.command(cls=_Verb, epilog="odse demo --out demo")
+@click.option("--out", default="demo", show_default=True, type=click.Path(path_type=Path), help="Folder to make.")
+@workers_option
+@click.option("--small", is_flag=True, help="A smaller area and fewer years: a minute instead of a few.")
+@json_option
+def demo(out: Path, workers: int, small: bool, as_json: bool) -> None:
+    """Simulate a pilot area in the real archive's format and make its maps.
+
+    Writes DIR/input (archive, terrain, samples, truth), DIR/recipe.yaml and the maps themselves: DIR/catalog.json,
+    DIR/index.html."""
+    done = odse.demo(out=out, workers=workers, small=small, progress=True)
+    _finish(done, as_json)
+
+
+@cli.command(cls=_Verb, epilog="odse plan recipe.yaml --data archive=glad/ --data terrain=dtm/ --data samples=points.csv")
+@click.argument("recipe", type=click.Path(path_type=Path))
+@click.option("--out", default="out", type=click.Path(path_type=Path), help="Folder the run would write to.")
+@data_option
+@json_option
+def plan(recipe: Path, out: Path, data: dict[str, str], as_json: bool) -> None:
+    """Say what a recipe would do: tasks, layers, bytes, memory, time. Writes nothing."""
+    made = odse.plan(recipe, out=out, data=data).to_json()
+    if as_json:
+        _json(made)
+        return
+    cost = made["cost"]
+    _say(f"{made['title']}: {made['layers']} layers by {made['tasks_total']} tasks")
+    for step, count in made["tasks"].items():
+        _say(f"  {step:<10} {count:>7}")
+    _say(f"read {cost['bytes_to_read'] / 2**20:,.0f} MiB, write about {cost['bytes_to_write'] / 2**20:,.0f} MiB")
+    _say(f"memory about {cost['memory_per_worker_bytes'] / 2**20:,.0f} MiB a worker, {cost['cpu_seconds']:,.0f} CPU seconds")
+
+
+@cli.command(
+    cls=_Verb,
+    epilog="odse run recipe.yaml --out maps --data archive=glad/ --data terrain=dtm/ --data samples=points.csv",
+)
+@click.argument("recipe", type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the layers, catalogue and page.")
+@data_option
+@workers_option
+@click.option("--scheduler", metavar="ADDRESS", help="Use the Dask cluster at this address, e.g. tcp://host:8786.")
+@json_option
+def run(
+    recipe: Path, out: Path, data: dict[str, str], workers: int, scheduler: str | None, as_json: bool
+) -> None:
+    """Carry out a recipe. What has a valid receipt is not done again, so the same command resumes."""
+    _finish(odse.run(recipe, out=out, data=data, workers=workers, scheduler=scheduler, progress=True), as_json)
+
+
+def _finish(done: Any, as_json: bool) -> None:
+    if as_json:
+        _json(done.to_json())
+        return
+    _say(f"{done.done} tasks done, {done.skipped} already had a receipt, {len(done.unreadable)} source files unreadable")
+    _say(f"catalogue  {done.catalog}")
+    _say(f"page       {done.page}")
+
+
+@cli.command(cls=_Verb, epilog="odse status maps --verify")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--verify", is_flag=True, help="Hash every file that was made.")
+@json_option
+def status(folder: Path, verify: bool, as_json: bool) -> None:
+    """Say what is done, waiting, failed and damaged. Exits with 1 when something is failed or damaged."""
+    told = odse.status(folder, verify=verify)
+    if as_json:
+        _json(told)
+    else:
+        from odse.report.run import failures_table, status_table
+
+        _say(status_table([{"step": step, **counts} for step, counts in told["steps"].items()]))
+        _say(f"{len(told['layers'])} layers")
+        if told["failures"]:
+            _say(failures_table(told["failures"]))
+        for one in told["damaged"]:
+            _say(f"damaged: {one['key']}: {one['what']}")
+    if told["failures"] or told["damaged"]:
+        sys.exit(EXIT_FAILED)
+
+
+def main() -> None:
+    """Entry point: an OdseError is one line on stderr and exit code 1; Ctrl-C is 130."""
+    try:
+        cli(standalone_mode=False)
+    except InterruptedRunError as error:
+        click.echo(f"odse: {error}", err=True)
+        sys.exit(EXIT_INTERRUPTED)
+    except OdseError as error:
+        click.echo(f"odse: {error}", err=True)
+        sys.exit(EXIT_FAILED)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("odse: cannot go on, because the command is interrupted; give it again to carry on", err=True)
+        sys.exit(EXIT_INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

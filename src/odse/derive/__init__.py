@@ -1,0 +1,1 @@
+"""Covariates from layers."""

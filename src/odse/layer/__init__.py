@@ -1,0 +1,1 @@
+"""What is published: names, periods, legends, styles."""

@@ -1,0 +1,1 @@
+"""What bytes mean: encodings, work tiles, COGs, sampling."""

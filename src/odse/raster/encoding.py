@@ -1,0 +1,217 @@
+"""How numbers become bytes: scale, offset and a no-data that no value can take.
+
+Three kinds of numbers meet here. *Source numbers* are what the archive or a kernel holds (reflectance as DN of 40000,
+kelvin x 100, per cent). *Stored numbers* are what stands in the file. *Unit numbers* are what they mean (reflectance
+0-1, kelvin, per cent): ``unit = stored * scale + offset``, the sense in which GDAL and STAC use both words.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from odse.errors import EncodingError
+
+Array = npt.NDArray[Any]
+Kind = Literal["reflectance", "thermal", "ndvi"]
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """One way of storing numbers; encode, decode and the range they hold.
+
+    An encoding whose range holds its own no-data cannot be made; a value outside the range is an error, never a clip,
+    except where the encoding says ``clips``.
+
+    >>> byte = encoding_("byte-250")
+    >>> byte.encode(np.array([1, 20000, 40000], dtype=np.uint16)).tolist()
+    [0, 125, 250]
+    >>> byte.decode(np.array([0, 125, 255], dtype=np.uint8)).tolist()
+    [0.0, 0.5, nan]
+    """
+
+    name: str
+    dtype: str
+    scale: float
+    offset: float
+    nodata: int
+    minimum: int
+    """Smallest stored number that means something."""
+    maximum: int
+    unit: str = ""
+    multiply: int = 1
+    """stored = source * multiply / divide + add, rounded half up."""
+    divide: int = 1
+    add: int = 0
+    floors: bool = False
+    """Cut instead of rounded (``odse-v1``)."""
+    clips: bool = False
+    """Values outside the range take its nearest end: ``odse-v1`` and thermal bytes only."""
+
+    def __post_init__(self) -> None:
+        info = np.iinfo(self.dtype)
+        for what, value in (("nodata", self.nodata), ("minimum", self.minimum), ("maximum", self.maximum)):
+            if not info.min <= value <= info.max:
+                raise EncodingError.sentence(
+                    "make", f"encoding {self.name}", f"its {what}", f"{value}, outside {self.dtype}", "use a wider type"
+                )
+        if self.minimum <= self.nodata <= self.maximum:
+            raise EncodingError.sentence(
+                "make", f"encoding {self.name}", "its no-data", f"{self.nodata}, a value of its own range",
+                "choose a no-data outside the range",
+            )
+
+    def encode(self, values: Array, mask: Array | None = None) -> Array:
+        """Stored numbers of source numbers; the same shape.
+
+        ``mask`` is True where there is no value; NaN and the mask of a masked array count as well. Raises EncodingError
+        when a value lies outside the range, and so when it would meet no-data.
+        """
+        missing = np.ma.getmaskarray(values) if np.ma.isMaskedArray(values) else None
+        data = np.asarray(values)
+        if mask is not None:
+            missing = np.broadcast_to(mask, data.shape) if missing is None else missing | mask
+        if data.dtype.kind == "f":
+            nan = np.isnan(data)
+            missing = nan if missing is None else missing | nan
+            out = self._stored_floats(data)
+        elif data.dtype in (np.uint8, np.uint16):
+            out = self._table(data.dtype.str)[data]
+        else:
+            out = self._stored_integers(data)
+        if missing is not None:
+            out[missing] = self.nodata
+            lost = (out == self.nodata) & ~missing
+        else:
+            lost = out == self.nodata
+        if lost.any():
+            worst = data[lost]
+            raise EncodingError.sentence(
+                "encode", f"values as {self.name}", "one of them",
+                f"{worst.flat[0]!s}, outside {self._source_range()}", "mask it, or choose another encoding",
+            )
+        return out
+
+    def decode(self, stored: Array) -> npt.NDArray[np.float32]:
+        """Unit numbers (float32, the same shape) of stored numbers; NaN where there is no data.
+
+        >>> encoding_("percent").decode(np.array([83, 255], dtype=np.uint8)).tolist()
+        [83.0, nan]
+        """
+        data = np.asarray(stored)
+        if data.dtype in (np.uint8, np.uint16) and data.dtype == np.dtype(self.dtype):
+            return self._units()[data]
+        return self._decoded(data)
+
+    def quantise(self, values: Array, mask: Array | None = None) -> npt.NDArray[np.float32]:
+        """What of source numbers comes back after storing: unit numbers with NaN where there is no value."""
+        return self.decode(self.encode(values, mask))
+
+    def _decoded(self, data: Array) -> npt.NDArray[np.float32]:
+        units = data.astype(np.float64) * self.scale + self.offset
+        units[data == self.nodata] = np.nan
+        return units.astype(np.float32)
+
+    def _source_range(self) -> str:
+        low = (self.minimum - self.add) * self.divide / self.multiply
+        high = (self.maximum - self.add) * self.divide / self.multiply
+        if low == high or (self.multiply, self.divide) == (1, 1):
+            return f"{low:g}..{high:g}"
+        half = 0 if self.floors else 0.5 * self.divide / self.multiply
+        return f"{low - half:g}..{high + half:g}"
+
+    def _finish(self, stored: npt.NDArray[np.int64]) -> Array:
+        """Range check of wide integers; what does not fit becomes no-data, which encode() then refuses."""
+        if self.clips:
+            stored = np.clip(stored, self.minimum, self.maximum)
+        fits = (stored >= self.minimum) & (stored <= self.maximum)
+        return np.where(fits, stored, self.nodata).astype(self.dtype)
+
+    def _stored_integers(self, data: Array) -> Array:
+        wide = data.astype(np.int64)
+        if self.divide == 1:
+            return self._finish(wide * self.multiply + self.add)
+        half = 0 if self.floors else self.divide
+        return self._finish((2 * wide * self.multiply + half) // (2 * self.divide) + self.add)
+
+    def _stored_floats(self, data: Array) -> Array:
+        half = 0.0 if self.floors else 0.5
+        exact = data.astype(np.float64) * self.multiply / self.divide + self.add
+        limit = float(2**53)
+        known = np.where(np.isfinite(exact), exact, np.where(exact > 0, limit, -limit))
+        return self._finish(np.floor(np.clip(known, -limit, limit) + half).astype(np.int64))
+
+    def _table(self, dtype: str) -> Array:
+        return _stored_of_all(self, dtype)
+
+    def _units(self) -> npt.NDArray[np.float32]:
+        return _units_of_all(self)
+
+
+@lru_cache(maxsize=32)
+def _stored_of_all(encoding: Encoding, dtype: str) -> Array:
+    """Stored number of every value of a small integer type: encoding a whole tile is one look-up."""
+    return encoding._stored_integers(np.arange(np.iinfo(dtype).max + 1))
+
+
+@lru_cache(maxsize=32)
+def _units_of_all(encoding: Encoding) -> npt.NDArray[np.float32]:
+    return encoding._decoded(np.arange(np.iinfo(encoding.dtype).max + 1))
+
+
+_ENCODINGS: dict[tuple[str, str], Encoding] = {
+    (one.name, kind): one
+    for kind, one in [
+        # Bytes of 1/250: step 0.004 of reflectance, 1.6 K; 408 K and more would not fit, so thermal clips at 400 K.
+        ("reflectance", Encoding("byte-250", "uint8", 1 / 250, 0.0, 255, 0, 250, "1", multiply=250, divide=40000)),
+        ("thermal", Encoding("byte-250", "uint8", 1.6, 0.0, 255, 0, 250, "K", multiply=250, divide=40000, clips=True)),
+        ("ndvi", Encoding("byte-250", "uint8", 0.01, -1.0, 255, 0, 200, "1", multiply=100, add=100)),
+        # The archive's own numbers.
+        ("reflectance", Encoding("uint16", "uint16", 1 / 40000, 0.0, 0, 1, 65535, "1")),
+        ("thermal", Encoding("uint16", "uint16", 0.01, 0.0, 0, 1, 65535, "K")),
+        ("ndvi", Encoding("uint16", "uint16", 0.0001, -1.0001, 0, 1, 20001, "1", multiply=10000, add=10001)),
+        # What ODSE published: cut, 0 raised to 1 to spare no-data, decoded to the middle of the step.
+        ("reflectance", Encoding("odse-v1", "uint8", 1 / 255, 0.5 / 255, 0, 1, 255, "1",
+                                 multiply=255, divide=40000, floors=True, clips=True)),
+        ("thermal", Encoding("odse-v1", "uint8", 400 / 255, 200 / 255, 0, 1, 255, "K",
+                             multiply=255, divide=40000, floors=True, clips=True)),
+        ("ndvi", Encoding("odse-v1", "uint8", 0.01, -1.0, 255, 0, 200, "1", multiply=100, add=100)),
+        ("", Encoding("percent", "uint8", 1.0, 0.0, 255, 0, 100, "%")),
+        ("", Encoding("class", "uint8", 1.0, 0.0, 255, 0, 254)),
+        ("", Encoding("count", "uint8", 1.0, 0.0, 255, 0, 254)),
+        ("", Encoding("flag", "uint8", 1.0, 0.0, 255, 0, 254)),
+        ("", Encoding("ndvi-byte", "uint8", 0.01, -1.0, 255, 0, 200, "1", multiply=100, add=100)),
+    ]
+}
+
+
+def encoding_(name: str | Encoding, *, kind: Kind = "reflectance") -> Encoding:
+    """The encoding of a name; ``kind`` chooses among those that differ by what is measured. Raises EncodingError.
+
+    ============= ====== ======== ======================================== ==================
+    name          type   no-data  source numbers -> stored                 source
+    ============= ====== ======== ======================================== ==================
+    ``byte-250``  uint8  255      round(DN * 250 / 40000); thermal clipped design: house, 4
+    ``uint16``    uint16 0        the archive's own                        GLAD ARD
+    ``odse-v1``   uint8  0        floor(DN * 255 / 40000), 0 becomes 1     level3, section 3
+    ``percent``   uint8  255      0-100
+    ``class``     uint8  255      legend values
+    ``count``     uint8  255      0-254
+    ``flag``      uint8  255      0-254
+    ``ndvi-byte`` uint8  255      NDVI * 100 + 100                         level3, section 3
+    ============= ====== ======== ======================================== ==================
+
+    >>> encoding_("byte-250", kind="thermal").scale, encoding_("odse-v1").nodata
+    (1.6, 0)
+    """
+    if isinstance(name, Encoding):
+        return name
+    found = _ENCODINGS.get((name, kind)) or _ENCODINGS.get((name, ""))
+    if found is None:
+        names = ", ".join(dict.fromkeys(one for one, _ in _ENCODINGS))
+        raise EncodingError.sentence("find", "an encoding", "its name", repr(name), f"use one of {names}")
+    return found

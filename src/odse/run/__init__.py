@@ -1,0 +1,56 @@
+"""A Recipe, carried out: plan, run, status, demo. The functions here import what they need when they are called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from odse.run.execute import Run
+    from odse.run.plan import Plan
+    from odse.run.recipe import Recipe
+
+
+def plan(recipe: str | Path | Recipe, *, out: str | Path = "out", data: Mapping[str, str] | None = None) -> Plan:
+    """What :func:`run` would do: tasks, layers, bytes, memory, time. Reads names, headers and samples; writes nothing.
+
+    ``recipe`` is a path or a Recipe, ``data`` says where each of its data lies.
+    """
+    from odse.run.plan import plan as make
+
+    return make(recipe, out=out, data=data)
+
+
+def run(
+    recipe: str | Path | Recipe,
+    *,
+    out: str | Path,
+    data: Mapping[str, str] | None = None,
+    workers: int = 2,
+    scheduler: str | None = None,
+    progress: bool = False,
+) -> Run:
+    """Carry out a recipe into the folder ``out``: layers, ``catalog.json``, ``index.html``, ``receipts/``.
+
+    What has a valid receipt is not done again. ``workers`` local processes, or the Dask ``scheduler`` at an address.
+    Raises an OdseError whose text is one sentence; the same call later carries on.
+    """
+    from odse.run.execute import execute
+    from odse.run.plan import plan as make
+
+    return execute(make(recipe, out=out, data=data), workers=workers, scheduler=scheduler, progress=progress)
+
+
+def status(folder: str | Path, *, verify: bool = False) -> dict[str, Any]:
+    """What is done, waiting, failed and damaged in a run's folder; ``verify`` hashes every file again."""
+    from odse.run.status import status as tell
+
+    return tell(folder, verify=verify)
+
+
+def demo(*, out: str | Path = "demo", workers: int = 2, progress: bool = False, small: bool = False) -> Run:
+    """Simulate a small pilot area in the archive's format and make its maps. ``small``: one year less, for tests."""
+    from odse.run.demo import demo as show
+
+    return show(out=out, workers=workers, progress=progress, small=small)

@@ -1,0 +1,124 @@
+"""What a finished run can say of itself, gathered from receipts and layers: shares of clear and filled pixels, agreement
+with known truth, and where the time went. Facts, not their looks: ``closing`` turns them into the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+
+from odse.layer.legend import clc_legend
+from odse.layer.period import seasons
+from odse.run.plan import Plan
+from odse.run.recipe import LayersData
+from odse.sources.layers import FoundLayer, read_window, scan
+from odse.store.receipts import Receipt
+
+
+@dataclass(frozen=True)
+class SeasonFacts:
+    """Shares (0-1) over the area's pixels in one season, mean over the variables."""
+
+    season: str
+    year: int
+    observed: float
+    filled: float
+    unfilled: float
+
+
+def season_facts(plan: Plan, receipts: Mapping[str, Receipt]) -> list[SeasonFacts]:
+    """How much of each season was observed, and how much was filled."""
+    facts = []
+    for season in plan.features.seasons:
+        word = f"{season.year}-{season.name}"
+        observed = filled = unfilled = 0
+        for task_id, receipt in receipts.items():
+            if task_id.startswith("fill/"):
+                phases = receipt.statistics["phase"].get(word, {})
+                observed += phases.get("0", 0)
+                unfilled += phases.get("255", 0)
+                filled += sum(count for phase, count in phases.items() if phase not in ("0", "255"))
+        total = max(1, observed + filled + unfilled)
+        facts.append(SeasonFacts(season.name, season.year, observed / total, filled / total, unfilled / total))
+    return facts
+
+
+def truth_layers(plan: Plan) -> dict[int, FoundLayer]:
+    """The known class map of each year, where the recipe has one."""
+    result = {}
+    for name, entry in plan.place.recipe.data.items():
+        if isinstance(entry, LayersData) and entry.role == "truth":
+            for found in scan(plan.place.data[name], variables=entry.variables):
+                if found.name.period is not None:
+                    result[found.name.period.year] = found
+    return result
+
+
+def agreement(plan: Plan, dominant: Mapping[int, Path], truth: Mapping[int, FoundLayer]) -> dict[int, dict[str, float]]:
+    """Share of the area's pixels whose dominant class is the true one, at legend levels 1 to 3, by year.
+
+    Read in strips of rows: memory does not grow with the area. A pixel mapped to a merged class (such as 31) agrees at
+    level 3 with no class and at level 2 with its group.
+    """
+    legend = clc_legend(None)
+    code_of = np.full(256, 0, dtype=np.int64)
+    for value in range(256):
+        known = legend.by_value.get(value)
+        code_of[value] = int(known.code) if known else 0
+    left, top, right, bottom = plan.place.window
+    result = {}
+    for year in sorted(set(dominant) & set(truth)):
+        right_of = dict.fromkeys((1, 2, 3), 0)
+        total = 0
+        with rasterio.open(dominant[year]) as source:
+            for row in range(0, bottom - top, 512):
+                rows = min(512, bottom - top - row)
+                mapped = source.read(1, window=((row, row + rows), (0, right - left)))
+                true = read_window(truth[year], (left, top + row, right, top + row + rows), plan.place.grid)
+                use = (mapped != 255) & ~np.ma.getmaskarray(true)
+                ours, theirs = code_of[mapped[use]], code_of[np.asarray(true.data)[use].astype(np.uint8)]
+                total += int(use.sum())
+                for level in right_of:
+                    right_of[level] += int((_at(ours, level) == _at(theirs, level)).sum())
+        if total:
+            result[year] = {f"level_{level}": count / total for level, count in right_of.items()}
+    return result
+
+
+def _at(codes: np.ndarray, level: int) -> np.ndarray:
+    """CLC codes of any level, cut to a level; a code that is coarser than the level becomes its negative."""
+    digits = np.where(codes >= 100, 3, np.where(codes >= 10, 2, 1))
+    cut = codes // np.power(10, np.maximum(digits - level, 0))
+    return np.where(digits < level, -codes, cut)
+
+
+def time_facts(receipts: Mapping[str, Receipt]) -> list[dict[str, Any]]:
+    """By step: number of tasks, seconds of read, compute, write, and the largest memory of a process."""
+    rows: dict[str, dict[str, Any]] = {}
+    for receipt in receipts.values():
+        row = rows.setdefault(
+            receipt.step,
+            {"step": receipt.step, "tasks": 0, "read_s": 0.0, "compute_s": 0.0, "write_s": 0.0, "seconds": 0.0, "peak_mb": 0},
+        )
+        row["tasks"] += 1
+        for what in ("read_s", "compute_s", "write_s", "seconds"):
+            row[what] = round(row[what] + receipt.measured.get(what, 0.0), 3)
+        row["peak_mb"] = max(row["peak_mb"], receipt.measured.get("peak_mb", 0))
+    return [rows[step] for step in sorted(rows, key=list(_ORDER).index)]
+
+
+_ORDER = ("ingest", "composite", "fill", "samples", "overlay", "fit", "train", "predict", "publish", "catalog")
+
+
+def workers_of(receipts: Mapping[str, Receipt]) -> list[str]:
+    """The processes that did tasks, as host:pid."""
+    return sorted({f"{r.measured.get('host')}:{r.measured.get('pid')}" for r in receipts.values()})
+
+
+def interval_count(plan: Plan) -> int:
+    """Number of 16-day intervals the recipe's seasons ask for."""
+    return len({i for season in seasons(plan.place.recipe.years_) for i in season.intervals})

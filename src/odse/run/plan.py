@@ -1,0 +1,378 @@
+"""The plan: every task of a Recipe with its key, before any pixel is read; and what it will cost.
+
+Reading for a plan is cheap: names in folders, headers, hashes of source files (a tenth of what decoding them costs), and
+the table of samples. Nothing is written.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pyogrio
+import pyproj
+import shapely
+from shapely.geometry.base import BaseGeometry
+from shapely.ops import transform
+
+from odse.errors import GridError, RecipeError, RunError, SourceError
+from odse.grid import Grid, Tile, grid_, tiles_over
+from odse.layer.period import Season, seasons
+from odse.run.publication import Publication, publications
+from odse.run.recipe import GladData, LayersData, PointsData, Recipe, read_recipe
+from odse.run.samples import SampleSet, read_samples
+from odse.run.series import Features, Series, describe, read_series
+from odse.run.task import Place, Task, make_task
+from odse.sources import glad
+from odse.store.files import sha256_of
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All tasks of a Run in an order in which they can be done."""
+
+    place: Place
+    tasks: Mapping[str, Task]
+    features: Features
+    publications: tuple[Publication, ...]
+    samples: SampleSet | None
+    cost: Mapping[str, float]
+    """bytes_to_read, bytes_to_write, memory_per_worker_bytes, cpu_seconds: estimates."""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of tasks by step."""
+        return dict(Counter(task.step for task in self.tasks.values()))
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "title": self.place.recipe.title,
+            "tasks": self.counts,
+            "tasks_total": len(self.tasks),
+            "layers": len(self.publications),
+            "cost": dict(self.cost),
+            "samples": self.samples.summary if self.samples else None,
+        }
+
+
+def plan(recipe: str | Path | Recipe, *, out: str | Path, data: Mapping[str, str] | None = None) -> Plan:
+    """The plan of a recipe: what ``run`` would do.
+
+    ``out`` is the run's folder (not written to), ``data`` says where each name of the recipe's ``data`` lies.
+    Raises RecipeError, SourceError, SamplesError or GridError with a sentence when the recipe cannot be carried out.
+    """
+    if isinstance(recipe, Recipe):
+        base, which = Path.cwd(), "the recipe"
+    else:
+        base, which = Path(recipe).resolve().parent, str(recipe)
+        recipe = read_recipe(recipe)
+    paths = _data_paths(recipe, dict(data or {}), which)
+    grid = grid_(recipe.grid if isinstance(recipe.grid, str) else recipe.grid.model_dump())
+    area = read_area(recipe, base, grid)
+    place = Place(Path(out).resolve(), recipe, paths, shapely.to_wkb(area))
+    return _plan(place)
+
+
+def _data_paths(recipe: Recipe, data: dict[str, str], which: str) -> dict[str, str]:
+    for name in data:
+        if name not in recipe.data:
+            raise RecipeError.sentence(
+                "use", f"--data {name}=…", f"`{name}`", f"not among the data of {which} ({', '.join(recipe.data)})",
+                "correct the name",
+            )
+    missing = [name for name in recipe.data if name not in data]
+    if missing:
+        words = " ".join(f"--data {name}=PATH" for name in missing)
+        raise RecipeError.sentence("find", f"data `{missing[0]}`", "its place", "not said", f"add {words}")
+    for name, path in data.items():
+        if "://" not in path and not Path(path).exists():
+            raise SourceError.sentence("read", f"data `{name}`", f"the path {path}", "not there", "check --data")
+    return {name: path if "://" in path else str(Path(path).resolve()) for name, path in data.items()}
+
+
+def read_area(recipe: Recipe, base: Path, grid: Grid) -> BaseGeometry:
+    """The area's polygon in the grid's CRS."""
+    area = recipe.area
+    if area.bounds is not None:
+        geometry: BaseGeometry = shapely.box(*area.bounds)
+        crs = area.crs
+    else:
+        assert area.file is not None
+        path = base / area.file
+        if not path.is_file():
+            raise RecipeError.sentence("read", f"area {area.file}", "the file", f"not at {path}", "check `area.file`")
+        try:
+            meta, _, shapes, _ = pyogrio.raw.read(path, columns=[])
+        except pyogrio.errors.DataSourceError as error:
+            raise RecipeError.sentence(
+                "read", f"area {area.file}", "its content", f"not a vector file ({error})", "give a polygon file"
+            ) from error
+        geometry = shapely.union_all(shapely.from_wkb(shapes))
+        crs = meta["crs"] or area.crs
+    if geometry.is_empty or geometry.area == 0:
+        raise RecipeError.sentence("use", "the area", "its surface", 0, "give a polygon")
+    change = pyproj.Transformer.from_crs(crs, grid.crs, always_xy=True)
+    moved = transform(change.transform, shapely.segmentize(geometry, geometry.length / 400))
+    if not moved.is_valid:
+        moved = shapely.make_valid(moved)
+    if not all(map(lambda v: abs(v) < 1e12, moved.bounds)):
+        raise GridError.sentence("use", "the area", f"its place in {grid.crs}", "outside that CRS", "choose another grid")
+    return moved
+
+
+def _plan(place: Place) -> Plan:
+    recipe = place.recipe
+    wanted = tuple(seasons(recipe.years_))
+    tiles = tiles_over(place.grid, place.area, size_px=recipe.tile_px)
+    series, static = read_series(recipe, place.data, place.grid)
+    features = Features(series, wanted, static, recipe.steps.derive)
+    tasks: dict[str, Task] = {}
+
+    def add(task: Task) -> Task:
+        tasks[task.id] = task
+        return task
+
+    geometry = {tile.name: _clip(place.area, tile) for tile in tiles}
+    hashes = _hashes(place, features)
+    composites: dict[tuple[str, int], Task] = {}
+    bytes_to_read = sum(size for _, size in hashes.values())
+    if recipe.steps.composite is not None:
+        ingests = _ingest_tasks(place, wanted, hashes)
+        for task in ingests.values():
+            add(task)
+        name, entry = next((n, d) for n, d in recipe.data.items() if isinstance(d, GladData))
+        for tile in tiles:
+            for index, season in enumerate(wanted):
+                needs = [task for (interval, _), task in sorted(ingests.items()) if interval in season.intervals]
+                composites[tile.name, index] = add(
+                    make_task(
+                        "composite",
+                        f"{tile.name}/{_season_word(season)}",
+                        needs=needs,
+                        params={
+                            "tile": tile.name,
+                            "season": index,
+                            "data": name,
+                            "mask": entry.mask,
+                            "additional": entry.additional,
+                            "percentiles": list(recipe.steps.composite.percentiles),
+                        },
+                        inputs={"grid": place.grid.digest, "area": geometry[tile.name], "px": recipe.tile_px},
+                    )
+                )
+    filled: dict[tuple[str, str], Task] = {}
+    for tile in tiles:
+        for one in series:
+            needs = [composites[tile.name, i] for i in range(len(wanted))] if not one.found else []
+            layers = [[found and hashes[str(found.path)][0] for found in row] for row in one.found]
+            filled[tile.name, one.variable] = add(
+                make_task(
+                    "fill",
+                    f"{tile.name}/{one.variable}",
+                    needs=needs,
+                    params={
+                        "tile": tile.name,
+                        "variable": one.variable,
+                        "window_years": recipe.steps.fill.window_years,
+                        **describe(one),
+                    },
+                    inputs={"grid": place.grid.digest, "area": geometry[tile.name], "px": recipe.tile_px, "layers": layers},
+                )
+            )
+    samples = _learning(place, features, tiles, filled, hashes, add) if recipe.steps.train else None
+    published = publications(place, features, samples)
+    for one_layer in published:
+        parts = [tasks[f"{one_layer.step}/{tile.name}/{one_layer.part}"] for tile in tiles]
+        add(
+            make_task(
+                "publish",
+                str(one_layer.layer.name),
+                needs=parts,
+                params={"part": one_layer.part, "band": one_layer.band, "step": one_layer.step, "file": one_layer.file},
+                inputs={
+                    "window": list(place.window),
+                    "licence": recipe.licence,
+                    "attribution": recipe.attribution,
+                    "href": one_layer.href,
+                    "title": one_layer.layer.title,
+                    "unit": one_layer.layer.unit,
+                    "encoding": one_layer.encoding.name,
+                },
+            )
+        )
+    cost = estimate(place, features, tiles, len(published), bytes_to_read)
+    return Plan(place, tasks, features, tuple(published), samples, cost)
+
+
+def _season_word(season: Season) -> str:
+    return f"{season.year}-{season.name}"
+
+
+def _clip(area: BaseGeometry, tile: Tile) -> str:
+    """The part of the area in a tile, as text for a key: a change elsewhere leaves this tile's key alone."""
+    return str(shapely.to_wkt(shapely.normalize(area & shapely.box(*tile.bounds)), rounding_precision=3))
+
+
+def _hashes(place: Place, features: Features) -> dict[str, tuple[str, int]]:
+    """sha256 and size of every source file that any task reads, two files at a time."""
+    paths = [found.path for one in features.series for row in one.found for found in row if found]
+    paths += [found.path for found in features.static]
+    for name, entry in place.recipe.data.items():
+        if isinstance(entry, PointsData):
+            paths.append(Path(place.data[name]))
+        if isinstance(entry, GladData):
+            paths += [file.path for file in archive_files(place)]
+    with ThreadPoolExecutor(2) as pool:
+        return {
+            str(path): (value, path.stat().st_size)
+            for path, value in zip(paths, pool.map(sha256_of, paths), strict=True)
+        }
+
+
+def archive_files(place: Place) -> list[glad.GladFile]:
+    """The archive's files that the recipe needs, sorted. Lists folders."""
+    name = next(n for n, d in place.recipe.data.items() if isinstance(d, GladData))
+    wanted = sorted({i for season in seasons(place.recipe.years_) for i in season.intervals})
+    change = pyproj.Transformer.from_crs(place.grid.crs, "EPSG:4326", always_xy=True)
+    lonlat = transform(change.transform, place.area)
+    files = glad.scenes(Path(place.data[name]), intervals=wanted, area_lonlat=lonlat)
+    if not files:
+        raise SourceError.sentence(
+            "use", f"data `{name}`", "the number of its files in the area and the years", 0,
+            "check --data, `area` and `years`",
+        )
+    return files
+
+
+def _ingest_tasks(
+    place: Place, wanted: tuple[Season, ...], hashes: Mapping[str, tuple[str, int]]
+) -> dict[tuple[int, str], Task]:
+    tasks = {}
+    for file in archive_files(place):
+        tasks[file.interval, file.tile_name] = make_task(
+            "ingest",
+            f"{file.tile_name}-{file.interval}",
+            params={"interval": file.interval, "glad_tile": file.tile_name},
+            inputs={"sha256": hashes[str(file.path)][0], "grid": place.grid.digest, "window": list(place.window)},
+        )
+    return tasks
+
+
+def _learning(
+    place: Place,
+    features: Features,
+    tiles: list[Tile],
+    filled: Mapping[tuple[str, str], Task],
+    hashes: Mapping[str, tuple[str, int]],
+    add: Any,
+) -> SampleSet:
+    """The tasks from samples to predicted tiles."""
+    recipe = place.recipe
+    train = recipe.steps.train
+    assert train is not None
+    samples = read_samples(place)
+    static = {found.name.variable: hashes[str(found.path)][0] for found in features.static}
+    names = list(features.names)
+    table = add(
+        make_task(
+            "samples",
+            "ledger",
+            params={"min_per_class": train.min_per_class, "rare": train.rare, "blocks_km": train.blocks_km,
+                    "folds": train.folds, "seed": train.seed},
+            inputs={"table": samples.digest},
+        )
+    )
+    overlays = []
+    for tile in tiles:
+        if len(samples.rows_in(tile)):
+            overlays.append(
+                add(
+                    make_task(
+                        "overlay",
+                        tile.name,
+                        needs=[table, *(filled[tile.name, one.variable] for one in features.series)],
+                        params={"tile": tile.name, "features": names},
+                        inputs={"static": static},
+                    )
+                )
+            )
+    common = {"classes": list(samples.classes), "seed": train.seed, "learners": list(train.learners), "features": names}
+    fits = []
+    for learner in train.learners:
+        for design in ("spatial", "random"):
+            for fold in range(train.folds):
+                fits.append(
+                    add(
+                        make_task(
+                            "fit",
+                            f"{learner}/{design}-{fold}",
+                            needs=[table, *overlays],
+                            params={**common, "learner": learner, "design": design, "fold": fold},
+                        )
+                    )
+                )
+        fits.append(add(make_task("fit", f"{learner}/all", needs=[table, *overlays], params={**common, "learner": learner})))
+    model = add(make_task("train", "landcover", needs=[table, *overlays, *fits], params=common))
+    for tile in tiles:
+        for year in recipe.predict_years_:
+            add(
+                make_task(
+                    "predict",
+                    f"{tile.name}/{year}",
+                    needs=[model, *(filled[tile.name, one.variable] for one in features.series)],
+                    params={"tile": tile.name, "year": year},
+                    inputs={"static": static},
+                )
+            )
+    return samples
+
+
+def estimate(
+    place: Place, features: Features, tiles: list[Tile], layers: int, bytes_to_read: int
+) -> dict[str, float]:
+    """What a plan costs: bytes read and written, memory of the largest task, CPU seconds. Rough until measured."""
+    pixels = place.recipe.tile_px**2
+    seasons_count = len(features.seasons)
+    left, bottom, right, top = place.area.bounds
+    area_pixels = (right - left) * (top - bottom) / place.grid.resolution_m**2
+    bands = sum(len(one.statistics) for one in features.series)
+    fill_bytes = pixels * seasons_count * (max(len(one.statistics) for one in features.series) * 4 + 8)
+    predict_bytes = 128 * place.recipe.tile_px * len(features.names) * 12
+    composite_bytes = pixels * 8 * 8 * 2
+    return {
+        "bytes_to_read": float(bytes_to_read),
+        "bytes_to_write": float(area_pixels * layers * 0.6),
+        "memory_per_worker_bytes": float(4e8 + max(fill_bytes, predict_bytes, composite_bytes)),
+        "cpu_seconds": float(
+            bytes_to_read / 8e6 + area_pixels * bands * seasons_count / 5e6 + layers * 0.06
+            + (60 if place.recipe.steps.train else 0)
+            + area_pixels * len(place.recipe.predict_years_) / 5e4
+        ),
+    }
+
+
+def check_possible(plan: Plan, *, workers: int) -> None:
+    """Refuse a plan that this machine cannot carry out. Looks at the memory and the disk."""
+    memory = psutil.virtual_memory().total
+    need = plan.cost["memory_per_worker_bytes"] * workers
+    if need > memory:
+        raise RunError.sentence(
+            "run", "this plan", f"the memory it needs with {workers} workers", f"{need / 2**30:.1f} GiB of {memory / 2**30:.1f} GiB",
+            "take fewer --workers or a smaller `tile_px`",
+        )
+    existing = plan.place.folder
+    while not existing.exists():
+        existing = existing.parent
+    free = shutil.disk_usage(existing).free
+    if plan.cost["bytes_to_write"] > free:
+        raise RunError.sentence(
+            "run", "this plan", "the disk space it needs",
+            f"about {plan.cost['bytes_to_write'] / 2**30:.1f} GiB of {free / 2**30:.1f} GiB free in {existing}",
+            "free some or take another --out",
+        )

@@ -1,0 +1,338 @@
+"""The Recipe: what to make, validated before anything runs. No pixels, no clock, no path of a machine.
+
+A recipe is one YAML file. An unknown key, or one without effect, is an error that names key, line and the nearest known
+key. Step keys come from :meth:`Recipe.resolved`, in which every default is filled in and the words that change no
+pixel (title, description) are left out.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from odse.errors import RecipeError
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Area(_Part):
+    """Where: a vector file beside the recipe, or a box. Only the polygon's inside is worked on and published."""
+
+    file: str | None = None
+    bounds: tuple[float, float, float, float] | None = None
+    crs: str = "EPSG:3035"
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Area:
+        if (self.file is None) == (self.bounds is None):
+            raise ValueError("an area is either `file` or `bounds`, and not both")
+        if self.bounds and not (self.bounds[0] < self.bounds[2] and self.bounds[1] < self.bounds[3]):
+            raise ValueError("`bounds` are left, bottom, right, top")
+        return self
+
+
+class GridSpec(_Part):
+    """A grid of one's own."""
+
+    crs: str
+    resolution_m: Annotated[float, Field(gt=0)]
+    origin_xy: tuple[float, float]
+
+
+class GladData(_Part):
+    """A mirror of GLAD Landsat ARD: ``<lat>/<tile>/<interval>.tif``."""
+
+    kind: Literal["glad"]
+    mask: Literal["ardglad", "eumap", "skmap-production"] = "eumap"
+    additional: bool = False
+    """With mask ``eumap``: keep the codes 11 to 17 too."""
+
+
+class LayersData(_Part):
+    """A folder of GeoTIFFs named by either convention, on the recipe's grid."""
+
+    kind: Literal["layers"]
+    static: bool = False
+    """True: one value for all years (terrain). False: a series of seasons."""
+    variables: tuple[str, ...] | None = None
+    role: Literal["covariate", "truth"] = "covariate"
+    """``truth``: known class maps, shown beside the result and scored against it; never seen by a learner."""
+
+
+class PointsData(_Part):
+    """Samples: any vector file or CSV."""
+
+    kind: Literal["points"]
+    date: str = "year"
+    """Column with the year or a date; a date means its year."""
+    class_: str = Field(default="class", alias="class")
+    """Column with the class: its code, or its value in the legend."""
+    weight: str | None = None
+    legend: Literal["clc"] = "clc"
+    x: str | None = None
+    y: str | None = None
+    """Columns of a CSV with the place, in ``crs``."""
+    crs: str = "EPSG:4326"
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+Data = Annotated[GladData | LayersData | PointsData, Field(discriminator="kind")]
+
+
+class Composite(_Part):
+    seasons: Literal["odse"] = "odse"
+    percentiles: tuple[Annotated[int, Field(ge=0, le=100)], ...] = (25, 50, 75)
+    method: Literal["linear"] = "linear"
+
+
+class Fill(_Part):
+    method: Literal["tmwm"] = "tmwm"
+    window_years: Annotated[int, Field(ge=1)] = 9
+
+    @field_validator("window_years")
+    @classmethod
+    def _odd(cls, value: int) -> int:
+        if value % 2 == 0:
+            raise ValueError("`window_years` is odd, so that as many years lie before as after")
+        return value
+
+
+class Train(_Part):
+    target: Literal["landcover"] = "landcover"
+    learners: tuple[Literal["forest", "boosting", "network"], ...] = ("forest", "boosting", "network")
+    stack: Literal["logistic"] = "logistic"
+    blocks_km: Annotated[float, Field(gt=0)] = 30.0
+    folds: Annotated[int, Field(ge=2, le=20)] = 5
+    min_per_class: Annotated[int, Field(ge=2)] = 10
+    rare: Literal["merge-up", "drop", "refuse"] = "merge-up"
+    seed: int = 0
+
+    @field_validator("learners")
+    @classmethod
+    def _distinct(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) != len(value) or len(value) < 2:
+            raise ValueError("an ensemble needs at least two different `learners`: `md` is their spread")
+        return value
+
+
+class Predict(_Part):
+    years: Literal["all"] | int | str = "all"
+
+
+class Publish(_Part):
+    theme: Literal["lcv", "veg", "sol", "dtm", "clm", "hyd", "aq", "adm", "ldg", "pnv"] = "lcv"
+    area: Annotated[str, Field(pattern=r"^[a-z]+$")] = "pilot"
+    version: Annotated[str, Field(pattern=r"^v[0-9a-z.]+$")] = "v0.1"
+    encoding: Literal["byte-250", "odse-v1", "uint16"] = "byte-250"
+    method: Annotated[str, Field(pattern=r"^[a-z0-9.]+$")] = "odse.eml"
+    """Third field of the names of predicted layers."""
+
+
+class Steps(_Part):
+    composite: Composite | None = None
+    fill: Fill = Fill()
+    derive: tuple[str, ...] = ()
+    train: Train | None = None
+    predict: Predict | None = None
+    publish: Publish = Publish()
+
+
+class Limits(_Part):
+    unreadable_share: Annotated[float, Field(ge=0, le=1)] = 0.05
+    attempts: Annotated[int, Field(ge=1, le=10)] = 3
+
+
+class Recipe(_Part):
+    """A description of what to make. Read one with :func:`read_recipe`."""
+
+    odse: Literal[1]
+    title: str
+    description: str = ""
+    licence: str
+    attribution: str
+    area: Area
+    grid: Literal["odse-30m"] | GridSpec = "odse-30m"
+    tile_px: Annotated[int, Field(ge=512, multiple_of=512)] = 1024
+    years: int | str
+    data: dict[Name, Data]
+    steps: Steps
+    limits: Limits = Limits()
+
+    @field_validator("years")
+    @classmethod
+    def _years(cls, value: int | str) -> int | str:
+        parse_years(value)
+        return value
+
+    @model_validator(mode="after")
+    def _every_key_has_effect(self) -> Recipe:
+        """Refuse what would be ignored."""
+        kinds = {name: data.kind for name, data in self.data.items()}
+        steps = self.steps
+        archives = [n for n, k in kinds.items() if k == "glad"]
+        points = [n for n, k in kinds.items() if k == "points"]
+        layers = [d for d in self.data.values() if isinstance(d, LayersData)]
+        if len(archives) > 1 or len(points) > 1:
+            raise ValueError("`data` may hold one archive and one set of points")
+        if archives and steps.composite is None:
+            raise ValueError(f"`data.{archives[0]}` has no effect without `steps.composite`")
+        if steps.composite is not None and not archives:
+            raise ValueError("`steps.composite` has no effect without an archive (`kind: glad`) in `data`")
+        if not archives and not any(not d.static and d.role == "covariate" for d in layers):
+            raise ValueError("`data` holds no series: give an archive, or `layers` that are not static")
+        if points and steps.train is None:
+            raise ValueError(f"`data.{points[0]}` has no effect without `steps.train`")
+        if steps.train is not None and not points:
+            raise ValueError("`steps.train` has no effect without samples (`kind: points`) in `data`")
+        if steps.predict is not None and steps.train is None:
+            raise ValueError("`steps.predict` has no effect without `steps.train`")
+        if steps.train is not None and steps.predict is None:
+            raise ValueError("`steps.train` has no effect without `steps.predict`")
+        if steps.derive and steps.train is None:
+            raise ValueError("`steps.derive` has no effect without `steps.train`")
+        for data in layers:
+            if data.static and steps.train is None and data.role == "covariate":
+                raise ValueError("static `layers` have no effect without `steps.train`")
+        return self
+
+    @property
+    def years_(self) -> tuple[int, ...]:
+        return parse_years(self.years)
+
+    @property
+    def predict_years_(self) -> tuple[int, ...]:
+        if self.steps.predict is None:
+            return ()
+        years = self.steps.predict.years
+        return self.years_ if years == "all" else parse_years(years)
+
+    def resolved(self) -> dict[str, Any]:
+        """The recipe with defaults filled in and without the words that change no pixel; JSON-able."""
+        return self.model_dump(mode="json", by_alias=True, exclude={"title", "description"})
+
+
+def parse_years(value: int | str) -> tuple[int, ...]:
+    """Years as written in a recipe.
+
+    >>> parse_years("2017..2020"), parse_years(2019)
+    ((2017, 2018, 2019, 2020), (2019,))
+    """
+    first, _, last = str(value).partition("..")
+    try:
+        start, end = int(first), int(last or first)
+    except ValueError:
+        raise ValueError(f"`years` is {value!r}; write 2019 or 2017..2020") from None
+    if not 1980 <= start <= end <= 2200:
+        raise ValueError(f"`years` is {value!r}; write the first year, two dots, the last year")
+    return tuple(range(start, end + 1))
+
+
+def read_recipe(path: str | Path) -> Recipe:
+    """Read and check a recipe file. Raises RecipeError with the key, its line and what to write instead."""
+    path = Path(path)
+    if not path.is_file():
+        raise RecipeError.sentence("read", f"recipe {path}", "the file", "not there", "check the path")
+    return parse_recipe(path.read_text(encoding="utf-8"), where=path.name)
+
+
+def parse_recipe(text: str, *, where: str = "recipe") -> Recipe:
+    """A recipe from its YAML text.
+
+    >>> parse_recipe("odse: 1\\ntilte: x\\n")
+    Traceback (most recent call last):
+    ...
+    odse.errors.RecipeError: cannot read recipe, because key `tilte` in line 2 is unknown; write `title`
+    """
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f"line {mark.line + 1}" if mark else "its text"
+        raise RecipeError.sentence(
+            "read", where, line, f"no YAML ({getattr(error, 'problem', error)})", "correct it"
+        ) from error
+    if not isinstance(values, Mapping):
+        raise RecipeError.sentence("read", where, "its content", "not a list of keys", "see `odse demo` for an example")
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        raise _sentence(error, node, where) from error
+
+
+def _sentence(error: ValidationError, node: yaml.Node | None, where: str) -> RecipeError:
+    """The first fault of a validation, unknown keys before all others, as our sentence."""
+    faults = sorted(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
+    fault = faults[0]
+    words = [str(word) for word in fault["loc"]]
+    found = [word for word in words if word not in _TAGS]
+    key = ".".join(found) or "the recipe"
+    line = _line_of(node, found)
+    place = f"key `{key}` in line {line}" if line else f"key `{key}`"
+    if fault["type"] == "extra_forbidden":
+        known = _known_keys(words[:-1])
+        near = difflib.get_close_matches(words[-1], known, n=1, cutoff=0.5)
+        remedy = f"write `{near[0]}`" if near else f"known keys are {', '.join(sorted(known))}"
+        return RecipeError.sentence("read", where, place, "unknown", remedy)
+    if fault["type"] == "missing":
+        parent = _line_of(node, found[:-1])
+        beside = f" (in the part that starts in line {parent})" if parent and len(found) > 1 else ""
+        return RecipeError.sentence("read", where, f"key `{key}`{beside}", "missing", "add it")
+    message = fault["msg"].removeprefix("Value error, ")
+    value = "" if isinstance(fault["input"], Mapping) else f"{fault['input']!r}: "
+    return RecipeError.sentence("read", where, place, f"refused ({value}{message})", "correct it")
+
+
+_TAGS = {"glad", "layers", "points", "constrained-int", "constrained-str", "GridSpec", "literal['odse-30m']", "literal['all']"}
+
+
+def _known_keys(words: list[str]) -> list[str]:
+    """The keys allowed at a place in the recipe."""
+    model: Any = Recipe
+    for word in words:
+        if model is Recipe and word == "data":
+            model = "data"
+        elif model == "data":
+            model = "kind"
+        elif model == "kind":
+            model = {"glad": GladData, "layers": LayersData, "points": PointsData}[word]
+        elif word == "GridSpec":
+            model = GridSpec
+        elif word in model.model_fields:
+            kinds = [k for k in _models_in(model.model_fields[word].annotation)]
+            if kinds:
+                model = kinds[0]
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in getattr(annotation, "__args__", ()) for model in _models_in(part)]
+
+
+def _line_of(node: yaml.Node | None, words: list[str]) -> int | None:
+    """The line of a key, counted from 1."""
+    line: int | None = None
+    for word in words:
+        if isinstance(node, yaml.SequenceNode) and word.isdigit() and int(word) < len(node.value):
+            node = node.value[int(word)]
+            line = node.start_mark.line + 1
+            continue
+        if not isinstance(node, yaml.MappingNode):
+            break
+        pair = next(((k, v) for k, v in node.value if k.value == word), None)
+        if pair is None:
+            break
+        line, node = pair[0].start_mark.line + 1, pair[1]
+    return line

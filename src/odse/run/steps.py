@@ -1,0 +1,437 @@
+"""The steps: what a worker does with a Task. Each reads what its task needs, makes files, and says what it met.
+
+Inside a step: plain arrays of one Tile and one thread. A step never decides whether it has to be done (that is
+``execute``) and never writes its own receipt (that is :func:`carry_out`).
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import resource
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from odse import __version__
+from odse.grid import Tile
+from odse.learn.accuracy import accuracy_report
+from odse.learn.ensemble import Ensemble, fit_fold, fit_member, fit_stack
+from odse.learn.model import Model, member_from_files, member_to_files
+from odse.learn.predict import to_percent
+from odse.quality import glad_mask
+from odse.raster.cog import Part, area_mask, write_cog
+from odse.raster.preview import preview
+from odse.raster.work import read_work, write_work
+from odse.run.covariates import at_points, of_rows
+from odse.run.publication import Publication
+from odse.run.samples import SampleSet, read_samples
+from odse.run.series import Features, Series, read_series
+from odse.run.task import Place, Task
+from odse.layer.period import seasons
+from odse.series.composite import composite_bands, support
+from odse.series.fill import fill_many
+from odse.sources import glad
+from odse.sources.layers import read_window
+from odse.store.files import put_bytes, sha256_of
+from odse.store.receipts import Output, Receipt, State, read_receipt, write_receipt
+
+Array = npt.NDArray[Any]
+
+
+@dataclass
+class Clock:
+    """Where the time of a task goes. Measured, never part of an answer."""
+
+    seconds: dict[str, float] = field(default_factory=lambda: {"read": 0.0, "compute": 0.0, "write": 0.0})
+
+    @contextmanager
+    def of(self, what: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[what] += time.perf_counter() - start
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a step did."""
+
+    outputs: tuple[Path, ...] = ()
+    state: State = "done"
+    counts: Mapping[str, int] = field(default_factory=dict)
+    statistics: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def carry_out(task: Task, place: Place, shared: Mapping[str, Any]) -> Receipt:
+    """Do a task, verify that its outputs are on disk, write its receipt, return it. Runs on a worker."""
+    clock, start = Clock(), time.perf_counter()
+    made = STEPS[task.step](task, place, clock, shared)
+    outputs = tuple(
+        Output(path.relative_to(place.folder).as_posix(), sha256_of(path), path.stat().st_size) for path in made.outputs
+    )
+    receipt = Receipt(
+        step=task.step,
+        name=task.name,
+        key=task.key,
+        state=made.state,
+        outputs=outputs,
+        inputs={**dict.fromkeys(task.needs, "task"), **made.inputs},
+        parameters={**task.params, "grid": place.grid.digest},
+        counts=made.counts,
+        statistics=made.statistics,
+        notes=made.notes,
+        code=__version__,
+        measured={
+            "seconds": round(time.perf_counter() - start, 3),
+            **{f"{what}_s": round(value, 3) for what, value in clock.seconds.items()},
+            "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "finished": time.time(),
+        },
+    )
+    write_receipt(place.folder, receipt)
+    return receipt
+
+
+def ingest(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any]) -> Made:
+    """Decode a source file once and keep it on the target grid."""
+    path = Path(shared["archive"][f"{task.params['glad_tile']}/{task.params['interval']}"])
+    file = glad.GladFile(path, task.params["glad_tile"], task.params["interval"])
+    out = place.work("ingest", f"{task.name}.tif")
+    with clock.of("read"):
+        report = glad.ingest(file, out, grid=place.grid, window=place.window)
+    return Made(
+        outputs=(out,) if report.state == "done" else (),
+        state=report.state,
+        counts=dict(report.counts),
+        statistics={"window": list(report.window) if report.window else None},
+        inputs={path.name: sha256_of(path)},
+        notes=report.notes,
+    )
+
+
+def composite(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any]) -> Made:
+    """One Tile and season: the percentiles of 7 bands, and what supports them."""
+    tile = place.tile(task.params["tile"])
+    season = seasons(place.recipe.years_)[task.params["season"]]
+    parts = []
+    for need in task.needs:
+        receipt = read_receipt(place.folder, need)
+        assert receipt is not None, need
+        if receipt.state == "outside":
+            continue
+        path = place.folder / receipt.outputs[0].path if receipt.outputs else None
+        window = receipt.statistics["window"]
+        parts.append(glad.Part(receipt.parameters["interval"], path, tuple(window) if window else None))
+    percentiles = tuple(task.params["percentiles"])
+    with clock.of("read"):
+        intervals, values, quality, unreadable = glad.read_stack(parts, tile)
+    with clock.of("compute"):
+        outside = ~area_mask(place.area, tile)
+        quality[:, outside] = 0
+        unreadable[:, outside] = False
+        keep = glad_mask(task.params["mask"], additional=task.params["additional"])
+        result, _ = composite_bands(values, quality, keep=keep, percentiles=percentiles, valid=glad.VALID)
+        days = np.array([glad.days_from_middle(i, season) for i in intervals], dtype=np.int16)
+        supports = support(quality, days, keep=keep, unreadable=unreadable)
+        layers = np.stack([supports[name] for name in ("clear", "seen", "unreadable", "days_to_clear")])
+        layers[:, outside] = 255
+    out, out_support = place.work("composite", f"{task.name}.tif"), place.work("support", f"{task.name}.tif")
+    names = [f"{band}_p{p}" for band in glad.BANDS for p in percentiles]
+    with clock.of("write"):
+        write_work(out, result.reshape(-1, *tile.shape), transform=tile.transform, crs=place.grid.crs, nodata=0,
+                   band_names=names)
+        write_work(out_support, layers, transform=tile.transform, crs=place.grid.crs, nodata=255,
+                   band_names=["clear", "seen", "unreadable", "days.to.clear"])
+    inside = int((~outside).sum())
+    clear = int((layers[0][~outside] > 0).sum())
+    return Made(outputs=(out, out_support), counts={"pixels": inside, "pixels_with_clear": clear,
+                                                    "images": len(intervals),
+                                                    "unreadable": sum(part.path is None for part in parts)})
+
+
+def fill(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any]) -> Made:
+    """One Tile and variable: the whole series without gaps, and how each value came to be."""
+    tile, series = place.tile(task.params["tile"]), _series(place, task.params["variable"])
+    wanted = seasons(place.recipe.years_)
+    outside = ~area_mask(place.area, tile)
+    with clock.of("read"):
+        values, nodata = _gappy(place, tile, series, task)
+    values[:, :, outside] = nodata
+    with clock.of("compute"):
+        filled = fill_many(values, nodata=nodata, seasons_per_year=4, window_years=task.params["window_years"])
+        if series.found:
+            stored = filled.values
+        else:
+            stored = series.encoding.encode(filled.values, mask=filled.values == nodata)
+        companions = np.concatenate([filled.phase, filled.span, filled.donors])
+        companions[:, outside] = 255
+    out, out_companions = place.work("fill", f"{task.name}.tif"), place.work("companions", f"{task.name}.tif")
+    names = [f"{series.variable}_{s}_{one.year}-{one.name}" for one in wanted for s in series.statistics]
+    with clock.of("write"):
+        write_work(out, np.ascontiguousarray(stored.swapaxes(0, 1)).reshape(-1, *tile.shape), transform=tile.transform,
+                   crs=place.grid.crs, nodata=series.encoding.nodata, band_names=names)
+        write_work(out_companions, companions, transform=tile.transform, crs=place.grid.crs, nodata=255,
+                   band_names=[f"{c}_{one.year}-{one.name}" for c in ("phase", "span", "donors") for one in wanted])
+    phases = filled.phase[:, ~outside]
+    shares = {f"{one.year}-{one.name}": _phase_counts(phases[i]) for i, one in enumerate(wanted)}
+    return Made(outputs=(out, out_companions), statistics={"phase": shares})
+
+
+def _phase_counts(phase: Array) -> dict[str, int]:
+    values, counts = np.unique(phase, return_counts=True)
+    return {str(value): int(count) for value, count in zip(values, counts, strict=True)}
+
+
+def _gappy(place: Place, tile: Tile, series: Series, task: Task) -> tuple[Array, int]:
+    """(statistic, time, y, x) of a variable as it was composited or delivered, and its no-data value."""
+    wanted = seasons(place.recipe.years_)
+    shape = (len(series.statistics), len(wanted), *tile.shape)
+    if not series.found:
+        values = np.zeros(shape, dtype=np.uint16)
+        first = glad.BANDS.index(series.variable) * len(series.statistics)
+        for t, season in enumerate(wanted):
+            path = place.work("composite", tile.name, f"{season.year}-{season.name}.tif")
+            values[:, t] = read_work(path, bands=[first + s + 1 for s in range(len(series.statistics))])
+        return values, 0
+    nodata = series.encoding.nodata
+    values = np.full(shape, nodata, dtype=series.encoding.dtype)
+    for t, row in enumerate(series.found):
+        for s, found in enumerate(row):
+            if found is not None:
+                values[s, t] = read_window(found, tile.window, place.grid).filled(nodata)
+    return values, nodata
+
+
+def _series(place: Place, variable: str) -> Series:
+    return next(one for one in features_of(place).series if one.variable == variable)
+
+
+_FEATURES: dict[tuple[str, ...], Features] = {}
+
+
+def features_of(place: Place) -> Features:
+    """The features of a place's recipe; headers are read once a process."""
+    key = (place.recipe.model_dump_json(), *sorted(place.data.values()))
+    if key not in _FEATURES:
+        series, static = read_series(place.recipe, place.data, place.grid)
+        _FEATURES[key] = Features(series, tuple(seasons(place.recipe.years_)), static, place.recipe.steps.derive)
+    return _FEATURES[key]
+
+
+def samples(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any]) -> Made:
+    """The table of samples as used, and the one fold ledger."""
+    with clock.of("read"):
+        chosen = read_samples(place)
+    ledger = chosen.ledger(place)
+    table, book = place.folder / "model" / "samples.csv", place.folder / "model" / "folds.csv"
+    with clock.of("write"):
+        put_bytes(table, chosen.table.to_csv(index=False, lineterminator="\n").encode())
+        put_bytes(book, ledger.to_csv(index=False, lineterminator="\n").encode())
+    summary = chosen.summary
+    notes = tuple(f"class {m['code']} ({m['count']} points): {m['reason']}" for m in chosen.merged)
+    return Made(outputs=(table, book), statistics=summary, notes=notes)
+
+
+def overlay(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any]) -> Made:
+    """The features of the samples in one Tile: each block of each work file is read once."""
+    chosen, tile = read_samples(place), place.tile(task.params["tile"])
+    rows = chosen.rows_in(tile)
+    with clock.of("read"):
+        matrix = at_points(features_of(place), place, tile, chosen.table.iloc[rows])
+    out = place.work("overlay", f"{task.name}.npz")
+    with clock.of("write"):
+        put_bytes(out, npz({"rows": rows.astype(np.int64), "features": matrix}))
+    known = int(np.isfinite(matrix).all(axis=1).sum())
+    return Made(outputs=(out,), counts={"points": len(rows), "points_with_all_features": known})
+
+
+@dataclass(frozen=True)
+class Table:
+    """Samples with features: what a learner sees."""
+
+    samples: SampleSet
+    features: npt.NDArray[np.float32]
+    """(n, feature)"""
+    target: npt.NDArray[np.int64]
+    """Index into the classes."""
+    weight: npt.NDArray[np.float64]
+    ledger: pd.DataFrame
+    known: npt.NDArray[np.bool_]
+    """Rows of the sample table whose features are all known; the other fields hold only these."""
+
+
+def read_table(place: Place, needs: tuple[str, ...]) -> Table:
+    """Put the overlays of all tiles together."""
+    chosen = read_samples(place)
+    matrix = np.full((len(chosen.table), len(features_of(place).names)), np.nan, dtype=np.float32)
+    for need in needs:
+        if need.startswith("overlay/"):
+            with np.load(place.work("overlay", f"{need.removeprefix('overlay/')}.npz"), allow_pickle=False) as data:
+                matrix[data["rows"]] = data["features"]
+    known = np.isfinite(matrix).all(axis=1)
+    index = {code: i for i, code in enumerate(chosen.classes)}
+    target = chosen.table["target"].map(index).to_numpy(dtype=np.int64)
+    weight = chosen.table["weight"].to_numpy(dtype=np.float64)
+    ledger = chosen.ledger(place)
+    return Table(chosen, matrix[known], target[known], weight[known], ledger[known].reset_index(drop=True), known)
+
+
+def fit(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any]) -> Made:
+    """One learner on the rows outside one fold (its out-of-fold probabilities), or on all rows (the member itself)."""
+    with clock.of("read"):
+        table = read_table(place, task.needs)
+    classes, seed, kind = task.params["classes"], task.params["seed"], task.params["learner"]
+    if "fold" not in task.params:
+        with clock.of("compute"):
+            member = fit_member(kind, table.features, table.target, table.weight, n_classes=len(classes), seed=seed)
+        paths = []
+        for name, data in member_to_files(member).items():
+            paths.append(place.work("fit", f"{task.name}", name))
+            put_bytes(paths[-1], data)
+        return Made(outputs=tuple(paths), counts={"rows": len(table.target)})
+    column = "fold" if task.params["design"] == "spatial" else "random_fold"
+    held = (table.ledger[column] == task.params["fold"]).to_numpy()
+    test, train = np.flatnonzero(held), np.flatnonzero(~held)
+    with clock.of("compute"):
+        probability = fit_fold(kind, table.features, table.target, table.weight, train_rows=train, test_rows=test,
+                               n_classes=len(classes), seed=seed)
+    out = place.work("fit", f"{task.name}.npz")
+    put_bytes(out, npz({"rows": test.astype(np.int64), "probability": probability.astype(np.float32)}))
+    return Made(outputs=(out,), counts={"rows_fitted": len(train), "rows_held_out": len(test)})
+
+
+def train(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any]) -> Made:
+    """Stack the members on their out-of-fold probabilities, keep the Model, say how good it is."""
+    with clock.of("read"):
+        table = read_table(place, task.needs)
+    learners, classes = task.params["learners"], task.params["classes"]
+    oof = {}
+    for design in ("spatial", "random"):
+        stack = np.zeros((len(table.target), len(learners), len(classes)), dtype=np.float32)
+        for which, learner in enumerate(learners):
+            for need in task.needs:
+                if need.startswith(f"fit/{learner}/{design}-"):
+                    with np.load(place.work(f"{need}.npz"), allow_pickle=False) as data:
+                        stack[data["rows"], which] = data["probability"]
+        oof[design] = stack
+    members = [member_from_files(_files(place.work("fit", learner, "all"))) for learner in learners]
+    with clock.of("compute"):
+        final = fit_stack(oof["spatial"], table.target, table.weight, n_classes=len(classes))
+        report = accuracy_report(
+            oof, table.target, table.weight,
+            folds={"spatial": table.ledger["fold"].to_numpy(), "random": table.ledger["random_fold"].to_numpy()},
+            learners=learners, classes=classes, legend=table.samples.legend,
+        )
+    model = Model(Ensemble(tuple(members), final), classes=tuple(classes), features=tuple(task.params["features"]),
+                  about={"samples": table.samples.digest, "title": place.recipe.title})
+    folder = place.folder / "model"
+    paths = []
+    report = {**report, "samples": {**table.samples.summary, "without_features": int((~table.known).sum())}}
+    files = {f"landcover/{name}": data for name, data in model.to_files().items()}
+    for name, data in {**files, "accuracy.json": _pretty(report)}.items():
+        paths.append(folder / name)
+        put_bytes(paths[-1], data)
+    return Made(outputs=tuple(paths), counts={"rows": len(table.target)})
+
+
+def predict(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any]) -> Made:
+    """One Tile and year: probability and spread of every class, and the dominant class, in strips of rows."""
+    tile, year, features = place.tile(task.params["tile"]), task.params["year"], features_of(place)
+    model = Model.from_files(_files(place.folder / "model" / "landcover"))
+    chosen_legend = read_samples(place).legend
+    codes = np.array([chosen_legend.by_code[code].value for code in model.classes], dtype=np.uint8)
+    n = len(model.classes)
+    out_bands = np.full((2 * n + 3, *tile.shape), 255, dtype=np.uint8)
+    inside = area_mask(place.area, tile)
+    known_pixels = 0
+    for row in range(0, tile.shape[0], 128):
+        strip = slice(row, min(row + 128, tile.shape[0]))
+        if not inside[strip].any():
+            continue
+        with clock.of("read"):
+            matrix = of_rows(features, place, tile, year, strip)
+        with clock.of("compute"):
+            known = inside[strip].ravel() & np.isfinite(matrix).all(axis=1)
+            known_pixels += int(known.sum())
+            if not known.any():
+                continue
+            result = model.ensemble.predict(matrix[known])
+            pick = np.arange(len(result.dominant))
+            bands = np.empty((len(out_bands), len(pick)), dtype=np.uint8)
+            bands[0 : 2 * n : 2] = to_percent(result.probability).T
+            bands[1 : 2 * n : 2] = to_percent(result.deviation).T
+            bands[2 * n] = codes[result.dominant]
+            bands[2 * n + 1] = to_percent(result.deviation[pick, result.dominant])
+            bands[2 * n + 2] = to_percent(result.probability[pick, result.dominant])
+            flat = out_bands[:, strip].reshape(len(out_bands), -1)
+            flat[:, known] = bands
+            out_bands[:, strip] = flat.reshape(len(out_bands), -1, tile.shape[1])
+    out = place.work("predict", f"{task.name}.tif")
+    names = [f"{kind}_{code}" for code in model.classes for kind in ("p", "md")] + ["hcl_c", "hcl_md", "hcl_p"]
+    with clock.of("write"):
+        write_work(out, out_bands, transform=tile.transform, crs=place.grid.crs, nodata=255, band_names=names)
+    return Made(outputs=(out,), counts={"pixels": int(inside.sum()), "pixels_known": known_pixels})
+
+
+def publish(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any]) -> Made:
+    """One Layer: its tiles as one verified COG over the area, and a preview."""
+    one: Publication = shared["publication"]
+    parts = []
+    for need in task.needs:
+        tile = place.tile(need.split("/")[1])
+        parts.append(Part(place.work(one.file, tile.name, f"{one.part}.tif"), one.band, tile.window))
+    out = place.folder / one.href
+    recipe = place.recipe
+    with clock.of("write"):
+        info = write_cog(
+            out, parts, window=place.window, grid=place.grid, layer=one.layer, encoding=one.encoding,
+            tags={"licence": recipe.licence, "attribution": recipe.attribution, "title": recipe.title,
+                  "software": "odse"},
+        )
+    with clock.of("compute"):
+        picture = out.with_suffix(".png")
+        put_bytes(picture, preview(out, one.layer.style))
+    return Made(outputs=(out, picture), statistics=info.to_json())
+
+
+STEPS: dict[str, Callable[[Task, Place, Clock, Mapping[str, Any]], Made]] = {
+    "ingest": ingest,
+    "composite": composite,
+    "fill": fill,
+    "samples": samples,
+    "overlay": overlay,
+    "fit": fit,
+    "train": train,
+    "predict": predict,
+    "publish": publish,
+}
+
+
+def npz(arrays: Mapping[str, Array]) -> bytes:
+    """Arrays as the bytes of an npz file; numpy writes a fixed date into it, so equal arrays give equal bytes."""
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
+
+
+def _pretty(value: object) -> bytes:
+    return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False).encode() + b"\n"

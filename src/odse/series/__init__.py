@@ -1,0 +1,1 @@
+"""Level 2 to 3: composites and gap filling."""
