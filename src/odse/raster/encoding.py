@@ -1,13 +1,14 @@
 """How numbers become bytes: scale, offset and a no-data that no value can take.
 
-Three kinds of numbers meet here. *Source numbers* are what the archive or a kernel holds (reflectance as DN of 40000,
-kelvin x 100, per cent). *Stored numbers* are what stands in the file. *Unit numbers* are what they mean (reflectance
-0-1, kelvin, per cent): ``unit = stored * scale + offset``, the sense in which GDAL and STAC use both words.
+Three kinds of numbers meet here. *Source numbers* are what the archive or a kernel holds (reflectance as DN
+of 40000, kelvin x 100, per cent). *Stored numbers* are what stands in the file. *Unit numbers* are what they
+mean (reflectance 0-1, kelvin, per cent): ``unit = stored * scale + offset``, the sense in which GDAL and STAC
+use both words.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -24,8 +25,8 @@ Kind = Literal["reflectance", "thermal", "ndvi"]
 class Encoding:
     """One way of storing numbers; encode, decode and the range they hold.
 
-    An encoding whose range holds its own no-data cannot be made; a value outside the range is an error, never a clip,
-    except where the encoding says ``clips``.
+    An encoding whose range holds its own no-data cannot be made; a value outside the range is an error, never
+    a clip, except where the encoding says ``clips``.
 
     >>> byte = encoding_("byte-250")
     >>> byte.encode(np.array([1, 20000, 40000], dtype=np.uint16)).tolist()
@@ -57,19 +58,26 @@ class Encoding:
         for what, value in (("nodata", self.nodata), ("minimum", self.minimum), ("maximum", self.maximum)):
             if not info.min <= value <= info.max:
                 raise EncodingError.sentence(
-                    "make", f"encoding {self.name}", f"its {what}", f"{value}, outside {self.dtype}", "use a wider type"
+                    "make",
+                    f"encoding {self.name}",
+                    f"its {what}",
+                    f"{value}, outside {self.dtype}",
+                    "use a wider type",
                 )
         if self.minimum <= self.nodata <= self.maximum:
             raise EncodingError.sentence(
-                "make", f"encoding {self.name}", "its no-data", f"{self.nodata}, a value of its own range",
+                "make",
+                f"encoding {self.name}",
+                "its no-data",
+                f"{self.nodata}, a value of its own range",
                 "choose a no-data outside the range",
             )
 
     def encode(self, values: Array, mask: Array | None = None) -> Array:
         """Stored numbers of source numbers; the same shape.
 
-        ``mask`` is True where there is no value; NaN and the mask of a masked array count as well. Raises EncodingError
-        when a value lies outside the range, and so when it would meet no-data.
+        ``mask`` is True where there is no value; NaN and the mask of a masked array count as well. Raises
+        EncodingError when a value lies outside the range, and so when it would meet no-data.
         """
         missing = np.ma.getmaskarray(values) if np.ma.isMaskedArray(values) else None
         data = np.asarray(values)
@@ -91,8 +99,11 @@ class Encoding:
         if lost.any():
             worst = data[lost]
             raise EncodingError.sentence(
-                "encode", f"values as {self.name}", "one of them",
-                f"{worst.flat[0]!s}, outside {self._source_range()}", "mask it, or choose another encoding",
+                "encode",
+                f"values as {self.name}",
+                "one of them",
+                f"{worst.flat[0]!s}, outside {self._source_range()}",
+                "mask it, or choose another encoding",
             )
         return out
 
@@ -104,7 +115,8 @@ class Encoding:
         """
         data = np.asarray(stored)
         if data.dtype in (np.uint8, np.uint16) and data.dtype == np.dtype(self.dtype):
-            return self._units()[data]
+            known: npt.NDArray[np.float32] = self._units()[data]
+            return known
         return self._decoded(data)
 
     def quantise(self, values: Array, mask: Array | None = None) -> npt.NDArray[np.float32]:
@@ -112,7 +124,7 @@ class Encoding:
         return self.decode(self.encode(values, mask))
 
     def _decoded(self, data: Array) -> npt.NDArray[np.float32]:
-        units = data.astype(np.float64) * self.scale + self.offset
+        units: npt.NDArray[np.float64] = data.astype(np.float64) * self.scale + self.offset
         units[data == self.nodata] = np.nan
         return units.astype(np.float32)
 
@@ -163,34 +175,39 @@ def _units_of_all(encoding: Encoding) -> npt.NDArray[np.float32]:
     return encoding._decoded(np.arange(np.iinfo(encoding.dtype).max + 1))
 
 
+_BYTE = Encoding("byte-250", "uint8", 1 / 250, 0.0, 255, 0, 250, "1", multiply=250, divide=40000)
+_NDVI = Encoding("ndvi-byte", "uint8", 0.01, -1.0, 255, 0, 200, "1", multiply=100, add=100)
+_WIDE = Encoding("uint16", "uint16", 1 / 40000, 0.0, 0, 1, 65535, "1")
+# What ODSE published: cut, 0 raised to 1 to spare no-data, decoded to the middle of the step.
+_ODSE = replace(_BYTE, name="odse-v1", scale=1 / 255, offset=0.5 / 255, nodata=0, minimum=1, maximum=255,
+                multiply=255, floors=True, clips=True)  # fmt: skip
+_WHOLE = Encoding("count", "uint8", 1.0, 0.0, 255, 0, 254)
+
 _ENCODINGS: dict[tuple[str, str], Encoding] = {
     (one.name, kind): one
-    for kind, one in [
-        # Bytes of 1/250: step 0.004 of reflectance, 1.6 K; 408 K and more would not fit, so thermal clips at 400 K.
-        ("reflectance", Encoding("byte-250", "uint8", 1 / 250, 0.0, 255, 0, 250, "1", multiply=250, divide=40000)),
-        ("thermal", Encoding("byte-250", "uint8", 1.6, 0.0, 255, 0, 250, "K", multiply=250, divide=40000, clips=True)),
-        ("ndvi", Encoding("byte-250", "uint8", 0.01, -1.0, 255, 0, 200, "1", multiply=100, add=100)),
-        # The archive's own numbers.
-        ("reflectance", Encoding("uint16", "uint16", 1 / 40000, 0.0, 0, 1, 65535, "1")),
-        ("thermal", Encoding("uint16", "uint16", 0.01, 0.0, 0, 1, 65535, "K")),
-        ("ndvi", Encoding("uint16", "uint16", 0.0001, -1.0001, 0, 1, 20001, "1", multiply=10000, add=10001)),
-        # What ODSE published: cut, 0 raised to 1 to spare no-data, decoded to the middle of the step.
-        ("reflectance", Encoding("odse-v1", "uint8", 1 / 255, 0.5 / 255, 0, 1, 255, "1",
-                                 multiply=255, divide=40000, floors=True, clips=True)),
-        ("thermal", Encoding("odse-v1", "uint8", 400 / 255, 200 / 255, 0, 1, 255, "K",
-                             multiply=255, divide=40000, floors=True, clips=True)),
-        ("ndvi", Encoding("odse-v1", "uint8", 0.01, -1.0, 255, 0, 200, "1", multiply=100, add=100)),
-        ("", Encoding("percent", "uint8", 1.0, 0.0, 255, 0, 100, "%")),
-        ("", Encoding("class", "uint8", 1.0, 0.0, 255, 0, 254)),
-        ("", Encoding("count", "uint8", 1.0, 0.0, 255, 0, 254)),
-        ("", Encoding("flag", "uint8", 1.0, 0.0, 255, 0, 254)),
-        ("", Encoding("ndvi-byte", "uint8", 0.01, -1.0, 255, 0, 200, "1", multiply=100, add=100)),
-    ]
+    for kind, one in (
+        ("reflectance", _BYTE),
+        # 1.6 K a step; 408 K and more would not fit beside no-data, so thermal clips at 400 K.
+        ("thermal", replace(_BYTE, scale=1.6, unit="K", clips=True)),
+        ("ndvi", replace(_NDVI, name="byte-250")),
+        ("reflectance", _WIDE),
+        ("thermal", replace(_WIDE, scale=0.01, unit="K")),
+        ("ndvi", replace(_WIDE, scale=0.0001, offset=-1.0001, maximum=20001, multiply=10000, add=10001)),
+        ("reflectance", _ODSE),
+        ("thermal", replace(_ODSE, scale=400 / 255, offset=200 / 255, unit="K")),
+        ("ndvi", replace(_NDVI, name="odse-v1")),
+        ("", replace(_WHOLE, name="percent", maximum=100, unit="%")),
+        ("", replace(_WHOLE, name="class")),
+        ("", _WHOLE),
+        ("", replace(_WHOLE, name="flag")),
+        ("", _NDVI),
+    )
 }
 
 
 def encoding_(name: str | Encoding, *, kind: Kind = "reflectance") -> Encoding:
-    """The encoding of a name; ``kind`` chooses among those that differ by what is measured. Raises EncodingError.
+    """The encoding of a name; ``kind`` chooses among those that differ by what is measured. Raises
+    EncodingError.
 
     ============= ====== ======== ======================================== ==================
     name          type   no-data  source numbers -> stored                 source

@@ -1,7 +1,8 @@
-"""Work files: what a task leaves for the next one. Plain tiled GeoTIFFs, ZSTD level 1, no overviews, checked when written.
+"""Work files: what a task leaves for the next one. Plain tiled GeoTIFFs, ZSTD level 1, read back when
+written.
 
-Every band carries the CRC-32 of its pixels (tag ``CRC32``), so that whoever assembles bands can tell moved or changed
-pixels from those that the task had in its hands.
+Every band carries the CRC-32 of its pixels (tag ``CRC32``), so that whoever assembles bands can tell moved or
+changed pixels from those that the task had in its hands.
 """
 
 from __future__ import annotations
@@ -49,19 +50,20 @@ def write_work(
     *,
     transform: Affine,
     crs: str,
-    nodata: float | int | None,
+    nodata: float | None,
     band_names: Sequence[str] = (),
     block: int = 512,
 ) -> tuple[str, int]:
     """Write (band, y, x) or (y, x) as a work file; sha256 and size of the file.
 
-    It is made in memory, read back and compared, then put in its place at once (temporary name, fsync, rename).
-    Raises StoreError (disk full, no permission), RasterError when what was encoded differs from ``array``.
+    It is made in memory, read back and compared, then put in its place at once (temporary name, fsync,
+    rename). Raises StoreError (disk full, no permission), RasterError when what was encoded differs from
+    ``array``.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "t.tif"
-    >>> _ = write_work(path, np.arange(12, dtype=np.uint8).reshape(1, 3, 4), transform=Affine(30, 0, 0, 0, -30, 0),
-    ...                crs="EPSG:3035", nodata=255, band_names=["green_p50"])
+    >>> pixels = np.arange(12, dtype=np.uint8).reshape(1, 3, 4)
+    >>> _ = write_work(path, pixels, transform=Affine(30, 0, 0, 0, -30, 0), crs="EPSG:3035", nodata=255)
     >>> read_work(path, bands=[1], window=(1, 1, 3, 3)).tolist()
     [[[5, 6], [9, 10]]]
     """
@@ -73,10 +75,22 @@ def write_work(
     if 0 in bands.shape:
         raise RasterError.sentence("write", path.name, "its shape", bands.shape, "write at least one pixel")
     profile = {
-        "driver": "GTiff", "dtype": bands.dtype.name, "count": count, "height": height, "width": width,
-        "crs": crs, "transform": transform, "nodata": nodata, "compress": "zstd", "zstd_level": 1,
-        "predictor": 2 if bands.dtype.kind in "iu" else 3, "interleave": "band", "bigtiff": "if_safer",
-        "tiled": True, "blockxsize": block, "blockysize": block,
+        "driver": "GTiff",
+        "dtype": bands.dtype.name,
+        "count": count,
+        "height": height,
+        "width": width,
+        "crs": crs,
+        "transform": transform,
+        "nodata": nodata,
+        "compress": "zstd",
+        "zstd_level": 1,
+        "predictor": 2 if bands.dtype.kind in "iu" else 3,
+        "interleave": "band",
+        "bigtiff": "if_safer",
+        "tiled": True,
+        "blockxsize": block,
+        "blockysize": block,
     }
     with environment(), MemoryFile() as memory:
         try:
@@ -88,12 +102,20 @@ def write_work(
                         target.set_band_description(index + 1, band_names[index])
             with memory.open() as back:
                 for index in range(count):
-                    if not np.array_equal(back.read(index + 1), bands[index], equal_nan=bands.dtype.kind == "f"):
+                    if not np.array_equal(
+                        back.read(index + 1), bands[index], equal_nan=bands.dtype.kind == "f"
+                    ):
                         raise RasterError.sentence(
-                            "write", path.name, f"band {index + 1} read back", "not what was written", "run again"
+                            "write",
+                            path.name,
+                            f"band {index + 1} read back",
+                            "not what was written",
+                            "run again",
                         )
         except RasterioIOError as error:
-            raise RasterError.sentence("write", path.name, "GDAL's answer", _one_line(error), "mend that and try again") from error
+            raise RasterError.sentence(
+                "write", path.name, "GDAL's answer", _one_line(error), "mend that and try again"
+            ) from error
         data = memory.getbuffer()
         put_bytes(path, data)
         return hashlib.sha256(data).hexdigest(), len(data)
@@ -102,7 +124,8 @@ def write_work(
 def read_work(path: Path, *, bands: Sequence[int] | None = None, window: PixelWindow | None = None) -> Array:
     """(band, y, x) of a work file, or of a window of it counted from its upper-left pixel.
 
-    ``bands`` count from 1. Raises StoreError when the file is missing, UnreadableError when it cannot be decoded.
+    ``bands`` count from 1. Raises StoreError when the file is missing, UnreadableError when it cannot be
+    decoded.
     """
     with environment(), reading(Path(path)) as source:
         indexes = list(range(1, source.count + 1)) if bands is None else list(bands)
@@ -113,7 +136,8 @@ def read_work(path: Path, *, bands: Sequence[int] | None = None, window: PixelWi
 
 @contextmanager
 def reading(path: Path) -> Iterator[DatasetReader]:
-    """A raster opened for reading; what GDAL raises while the block runs becomes StoreError or UnreadableError."""
+    """A raster opened for reading; what GDAL raises while the block runs becomes StoreError or
+    UnreadableError."""
     try:
         with rasterio.open(path) as source:
             yield source
@@ -137,7 +161,8 @@ def window_of(window: PixelWindow) -> Window:
 
 
 def crc32(array: Array, start: int = 0) -> int:
-    """CRC-32 of the pixels in rows; goes on from ``start``, so that strips of rows give the CRC of the whole."""
+    """CRC-32 of the pixels in rows; goes on from ``start``, so that strips of rows give the CRC of the
+    whole."""
     return zlib.crc32(np.ascontiguousarray(array).data, start)
 
 

@@ -182,7 +182,7 @@ def _work_off(plan: Plan, todo: set[str], run: Run, client: Client, *, progress:
     limit = place.recipe.limits
     ingests = sum(task.step == "ingest" for task in tasks.values())
     remote_place = client.scatter(place, broadcast=True, hash=False)
-    flying = as_completed()
+    flying = as_completed(loop=client.loop)
     in_flight: dict[str, str] = {}
     window = 2 * max(1, len(client.scheduler_info()["workers"])) + 2
     with tqdm(total=len(todo), unit="task", disable=None if progress else True, dynamic_ncols=True) as bar:

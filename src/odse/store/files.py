@@ -1,7 +1,7 @@
 """Files that are there whole or not at all: temporary name, fsync, rename, fsync of the folder.
 
-A reader never sees half a file, and a name that exists names bytes that were written to their end. What is left after
-a crash are files whose names begin with a dot and end in ``.tmp`` or ``.tmp.*``.
+A reader never sees half a file, and a name that exists names bytes that were written to their end. What is
+left after a crash are files whose names begin with a dot and end in ``.tmp`` or ``.tmp.*``.
 """
 
 from __future__ import annotations
@@ -17,13 +17,25 @@ from pathlib import Path
 from odse.errors import StoreError
 
 _CAUSES: dict[int | None, tuple[str, str, str]] = {
-    errno.ENOSPC: ("the disk", "full", "free some space or write to another disk, then give the same command again"),
+    errno.ENOSPC: (
+        "the disk",
+        "full",
+        "free some space or write to another disk, then give the same command again",
+    ),
     errno.EDQUOT: ("the quota of the disk", "used up", "free some space, then give the same command again"),
-    errno.EFBIG: ("the file", "larger than this system lets a file be", "raise the limit (`ulimit -f`) or use another disk"),
+    errno.EFBIG: (
+        "the file",
+        "larger than this system lets a file be",
+        "raise the limit (`ulimit -f`) or use another disk",
+    ),
     errno.EACCES: ("its folder", "not yours to write to", "change its permissions or choose another folder"),
     errno.EPERM: ("its folder", "not yours to write to", "change its permissions or choose another folder"),
     errno.EROFS: ("the file system", "read-only", "choose a folder on a writable disk"),
-    errno.ENOTDIR: ("a part of its path", "a file and not a folder", "move that file away or choose another folder"),
+    errno.ENOTDIR: (
+        "a part of its path",
+        "a file and not a folder",
+        "move that file away or choose another folder",
+    ),
     errno.EISDIR: ("that name", "already a folder", "move that folder away or choose another name"),
     errno.ENAMETOOLONG: ("its name", "too long for this file system", "shorten the names in the recipe"),
 }
@@ -39,10 +51,11 @@ def store_error(path: Path, error: OSError, *, verb: str = "write") -> StoreErro
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path``; when the block ends without an error, its file takes the place of ``path``.
+    """A temporary path beside ``path``; when the block ends without an error, its file takes the place of
+    ``path``.
 
-    Makes the folder. Whatever happens, no temporary file stays behind, also none that a library made beside it with
-    the same beginning. An OSError becomes a StoreError; every other error passes. Touches the disk.
+    Makes the folder. Whatever happens, no temporary file stays behind, also none that a library made beside
+    it with the same beginning. An OSError becomes a StoreError; every other error passes. Touches the disk.
 
     >>> import tempfile
     >>> target = Path(tempfile.mkdtemp()) / "a" / "b.txt"
@@ -68,7 +81,8 @@ def replacing(path: Path) -> Iterator[Path]:
 def put_bytes(path: Path, data: bytes | bytearray | memoryview) -> None:
     """Write a file so that it is there whole or not at all, and is on the disk when this returns.
 
-    Raises StoreError (full disk, no permission, read-only, ...); the earlier file of that name then stays as it was.
+    Raises StoreError (full disk, no permission, read-only, ...); the earlier file of that name then stays as
+    it was.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "x.bin"
@@ -93,7 +107,9 @@ def sha256_of(path: Path) -> str:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
-        raise StoreError.sentence("read", str(path), "the file", "missing", "run again: it is made anew") from None
+        raise StoreError.sentence(
+            "read", str(path), "the file", "missing", "run again: it is made anew"
+        ) from None
     except OSError as error:
         raise store_error(Path(path), error, verb="read") from error
 
@@ -101,14 +117,13 @@ def sha256_of(path: Path) -> str:
 def check_room(folder: Path, *, mb: int = 4) -> None:
     """Raise StoreError when ``folder`` cannot take another ``mb`` megabytes.
 
-    For use after a library failed to write: some of them only log a full disk. Touches the disk, leaves nothing.
+    For use after a library failed to write: some of them only log a full disk. Touches the disk, leaves
+    nothing.
     """
     probe = _temporary(folder / "room")
     try:
         with open(probe, "wb", buffering=0) as file:
-            for _ in range(mb):
-                _write_all(file, os.urandom(1 << 20))
-            os.fsync(file.fileno())
+            os.posix_fallocate(file.fileno(), 0, mb << 20)
     except OSError as error:
         raise store_error(folder, error) from error
     finally:

@@ -1,0 +1,172 @@
+"""A Model that can be kept: arrays and text, nothing that runs when it is opened, every array checked."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from odse.errors import LearnError
+from odse.learn.ensemble import BoostingMember, Ensemble, ForestMember, Member, NetworkMember, Stack
+from odse.learn.forest import Forest
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Model:
+    """A fitted Ensemble, its classes, and the ordered features it wants."""
+
+    ensemble: Ensemble
+    classes: tuple[str, ...]
+    features: tuple[str, ...]
+    about: Mapping[str, Any] = field(default_factory=dict)
+    """Where it comes from; JSON-able."""
+
+    def to_files(self) -> dict[str, bytes]:
+        """Name -> bytes: one npz a member, one for the stack, and model.json with the digests of all. Deterministic."""
+        files = {}
+        names = []
+        for place, member in enumerate(self.ensemble.members):
+            for name, data in member_to_files(member).items():
+                files[f"{place}-{name}"] = data
+                names.append(f"{place}-{name}")
+        files["stack.npz"] = _npz({"coef": self.ensemble.stack.coef, "intercept": self.ensemble.stack.intercept})
+        card = {
+            "schema": SCHEMA,
+            "classes": list(self.classes),
+            "features": list(self.features),
+            "members": names,
+            "about": dict(self.about),
+            "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())},
+        }
+        files["model.json"] = (json.dumps(card, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+        return files
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, bytes]) -> Model:
+        """The model again. Raises LearnError when a file is missing, foreign, cut or changed."""
+        card = _card(files)
+        for name, expected in card["sha256"].items():
+            if name not in files:
+                raise _broken(name, "missing")
+            if hashlib.sha256(files[name]).hexdigest() != expected:
+                raise _broken(name, "not what was saved")
+        n = len(card["classes"])
+        members = tuple(_member(name, files[name], n, len(card["features"])) for name in card["members"])
+        arrays = _arrays("stack.npz", files["stack.npz"])
+        coef, intercept = _need("stack.npz", arrays, "coef", 2, "f"), _need("stack.npz", arrays, "intercept", 1, "f")
+        if coef.shape != (len(members) * n, n) or intercept.shape != (n,):
+            raise _broken("stack.npz", "of another shape")
+        return cls(Ensemble(members, Stack(coef, intercept)), tuple(card["classes"]), tuple(card["features"]), card["about"])
+
+
+def _broken(name: str, value: str) -> LearnError:
+    return LearnError.sentence("open", "the model", f"its file {name}", value, "train it again")
+
+
+def _card(files: Mapping[str, bytes]) -> dict[str, Any]:
+    try:
+        card: dict[str, Any] = json.loads(files["model.json"])
+        if card["schema"] != SCHEMA or not {"classes", "features", "members", "sha256", "about"} <= card.keys():
+            raise _broken("model.json", "of another version")
+        return card
+    except (KeyError, ValueError, TypeError) as error:
+        raise _broken("model.json", "missing or foreign") from error
+
+
+def member_to_files(member: Member) -> dict[str, bytes]:
+    """One npz of a member: ``<kind>.npz``."""
+    if isinstance(member, ForestMember):
+        f = member.forest
+        leaf = f.left == np.arange(len(f.left))
+        arrays: dict[str, npt.NDArray[Any]] = {
+            "feature": f.feature, "threshold": f.threshold, "left": f.left, "right": f.right, "root": f.root,
+            "depth": f.depth, "leaf": np.flatnonzero(leaf).astype(np.int32), "leaf_value": f.value[leaf],
+        }
+    elif isinstance(member, BoostingMember):
+        arrays = {"raw": np.frombuffer(member.raw, dtype=np.uint8), "present": member.present,
+                  "n_classes": np.array(member.n_classes)}
+    elif isinstance(member, NetworkMember):
+        arrays = {"mean": member.mean, "scale": member.scale, "present": member.present,
+                  "n_classes": np.array(member.n_classes)}
+        for i, (weight, bias) in enumerate(zip(member.weights, member.biases, strict=True)):
+            arrays[f"weight{i}"], arrays[f"bias{i}"] = weight, bias
+    else:
+        raise LearnError.sentence("save", "a member", "its kind", member.kind, "use forest, boosting or network")
+    return {f"{member.kind}.npz": _npz(arrays)}
+
+
+def member_from_files(files: Mapping[str, bytes]) -> Member:
+    """The member of :func:`member_to_files`."""
+    (name, data), = files.items()
+    return _member(name, data, None, None)
+
+
+def _member(name: str, data: bytes, n_classes: int | None, n_features: int | None) -> Member:
+    arrays = _arrays(name, data)
+    kind = name.split("-")[-1].removesuffix(".npz")
+    if kind == "forest":
+        ints = {k: _need(name, arrays, k, 1, "i") for k in ("feature", "left", "right", "root", "depth", "leaf")}
+        threshold, leaf_value = _need(name, arrays, "threshold", 1, "f"), _need(name, arrays, "leaf_value", 2, "f")
+        nodes = len(ints["feature"])
+        own = np.arange(nodes)
+        sound = (
+            len(ints["left"]) == len(ints["right"]) == len(threshold) == nodes
+            and ((ints["left"] >= own) & (ints["left"] < nodes) & (ints["right"] >= own) & (ints["right"] < nodes)).all()
+            and ((ints["root"] >= 0) & (ints["root"] < nodes)).all()
+            and ((ints["leaf"] >= 0) & (ints["leaf"] < nodes)).all() and len(ints["leaf"]) == len(leaf_value)
+            and len(ints["depth"]) == len(ints["root"]) and (ints["depth"] >= 0).all() and (ints["feature"] >= 0).all()
+            and (n_features is None or (ints["feature"] < n_features).all())
+            and (n_classes is None or leaf_value.shape[1] == n_classes)
+        )
+        if not sound:
+            raise _broken(name, "with nodes out of bounds")
+        value = np.zeros((nodes, leaf_value.shape[1]), dtype=np.float32)
+        value[ints["leaf"]] = leaf_value
+        return ForestMember(Forest(ints["feature"], threshold, ints["left"], ints["right"], value, ints["root"], ints["depth"]))
+    present = _need(name, arrays, "present", 1, "i")
+    count = int(_need(name, arrays, "n_classes", 0, "i"))
+    if len(present) == 0 or present.min() < 0 or present.max() >= count or (n_classes is not None and count != n_classes):
+        raise _broken(name, "with classes out of bounds")
+    if kind == "boosting":
+        return BoostingMember(_need(name, arrays, "raw", 1, "u").tobytes(), present, count)
+    if kind == "network":
+        depth = sum(key.startswith("weight") for key in arrays)
+        weights = tuple(_need(name, arrays, f"weight{i}", 2, "f") for i in range(depth))
+        biases = tuple(_need(name, arrays, f"bias{i}", 1, "f") for i in range(depth))
+        mean, scale = _need(name, arrays, "mean", 1, "f"), _need(name, arrays, "scale", 1, "f")
+        widths = [len(mean), *(w.shape[1] for w in weights)]
+        if not weights or any(w.shape != (a, len(b)) for w, a, b in zip(weights, widths, biases, strict=False)):
+            raise _broken(name, "with layers that do not fit")
+        return NetworkMember(mean, scale, weights, biases, present, count)
+    raise _broken(name, "of an unknown kind")
+
+
+def _arrays(name: str, data: bytes) -> dict[str, npt.NDArray[Any]]:
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as file:
+            return {key: file[key] for key in file.files}
+    except (ValueError, OSError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise _broken(name, "cut or foreign") from error
+
+
+def _need(name: str, arrays: Mapping[str, npt.NDArray[Any]], key: str, dims: int, kind: str) -> npt.NDArray[Any]:
+    array = arrays.get(key)
+    if array is None or array.ndim != dims or array.dtype.kind != kind or (kind == "f" and not np.isfinite(array).all()):
+        raise _broken(name, f"without a sound array {key!r}")
+    return array
+
+
+def _npz(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
+    """npz bytes; numpy writes a fixed date, so equal arrays give equal bytes."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    return buffer.getvalue()

@@ -1,0 +1,264 @@
+"""The end of a run: the catalogue and the page, from the receipts of what was published.
+
+Nothing of the moment enters what is published; timings go to ``measured.js`` beside the page.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from odse import __version__
+from odse.catalog.stac import LayerRecord, catalog_files, write_catalog
+from odse.layer.legend import clc_legend
+from odse.layer.style import Style
+from odse.raster.cog import CogInfo
+from odse.raster.preview import png, preview_rgb, read_small
+from odse.report.page import Column, Page, Picture, Row, render, render_measured
+from odse.run import facts
+from odse.run.plan import Plan
+from odse.run.publication import Publication, collection_id
+from odse.run.task import ALGORITHM
+from odse.sources.layers import read_window
+from odse.store.files import put_bytes, sha256_of
+from odse.store.receipts import Output, Receipt, ReceiptError, damage, digest, read_receipt, write_receipt
+
+Failures = Sequence[Mapping[str, str]]
+
+
+def close_run(plan: Plan, failures: Failures) -> None:
+    """Write catalogue, page and their receipt, unless they stand there for exactly these layers."""
+    receipts = _receipts(plan)
+    published = [one for one in plan.publications if f"publish/{one.layer.name}" in receipts]
+    if not published:
+        return
+    key = digest(
+        {
+            "algorithm": ALGORITHM["catalog"],
+            "layers": {t: [o.sha256 for o in r.outputs] for t, r in receipts.items() if t.startswith("publish/")},
+            "tasks": {t: [r.state, *r.notes] for t, r in receipts.items()},
+            "recipe": plan.place.recipe.model_dump(mode="json", by_alias=True),
+            "failures": [dict(failure) for failure in failures],
+            "release": __version__,
+        }
+    )
+    try:
+        earlier = read_receipt(plan.place.folder, "catalog/all")
+    except ReceiptError:
+        earlier = None
+    folder = plan.place.folder
+    put_bytes(folder / "measured.js", render_measured(facts.time_facts(receipts), facts.workers_of(receipts)).encode())
+    if earlier and earlier.key == key and not any(damage(folder, output, hashed=True) for output in earlier.outputs):
+        return
+    paths = [*_catalogue(plan, published, receipts), *_page(plan, published, receipts, failures)]
+    outputs = tuple(Output(path.relative_to(folder).as_posix(), sha256_of(path), path.stat().st_size) for path in paths)
+    write_receipt(folder, Receipt("catalog", "all", key, outputs=outputs, code=__version__,
+                                  counts={"layers": len(published)}))
+
+
+def _receipts(plan: Plan) -> dict[str, Receipt]:
+    """The sealed receipts of the plan's tasks with their present keys."""
+    found = {}
+    for task_id, task in plan.tasks.items():
+        try:
+            receipt = read_receipt(plan.place.folder, task_id)
+        except ReceiptError:
+            continue
+        if receipt is not None and receipt.key == task.key:
+            found[task_id] = receipt
+    return found
+
+
+def _catalogue(plan: Plan, published: Sequence[Publication], receipts: Mapping[str, Receipt]) -> list[Path]:
+    recipe, place = plan.place.recipe, plan.place
+    records = []
+    for one in published:
+        receipt = receipts[f"publish/{one.layer.name}"]
+        records.append(
+            LayerRecord(
+                layer=one.layer,
+                href=one.href,
+                preview_href=one.href.removesuffix(".tif") + ".png",
+                info=CogInfo.from_json(receipt.statistics),
+                encoding=one.encoding,
+                window=place.window,
+                grid=place.grid,
+                true_period=one.true_period,
+            )
+        )
+    words: dict[str, Any] = {
+        "id": collection_id(published[0].layer.name),
+        "title": recipe.title,
+        "description": recipe.description or recipe.title,
+        "licence": recipe.licence,
+        "attribution": recipe.attribution,
+    }
+    write_catalog(place.folder, records=records, **words)
+    return [place.folder / name for name in catalog_files(records=records, **words)]
+
+
+# --- the page -----------------------------------------------------------------------------------------------------------
+
+
+def _page(
+    plan: Plan, published: Sequence[Publication], receipts: Mapping[str, Receipt], failures: Failures
+) -> list[Path]:
+    """The pictures that no layer has by itself, and index.html."""
+    by_key = {
+        (one.layer.name.variable, one.layer.name.type, one.layer.name.period): one for one in published
+    }
+    made: list[Path] = []
+    rows = _rows(plan, by_key, made)
+    accuracy_file = plan.place.folder / "model" / "accuracy.json"
+    accuracy = json.loads(accuracy_file.read_bytes()) if accuracy_file.exists() else None
+    dominant = {
+        one.layer.name.period.year: plan.place.folder / one.href
+        for one in published
+        if one.layer.name.variable == "landcover.hcl" and one.layer.name.type == "c" and one.layer.name.period
+    }
+    notes = [note for receipt in receipts.values() for note in receipt.notes if receipt.step == "ingest"]
+    place = plan.place
+    page = Page(
+        title=place.recipe.title,
+        description=place.recipe.description,
+        facts={
+            "Area": f"{place.area.area / 1e6:,.1f} km²",
+            "Grid": f"{place.grid.name}, {place.grid.crs}, {place.grid.resolution_m:g} m",
+            "Years": str(place.recipe.years),
+            "Layers": str(len(published)),
+            "Licence": place.recipe.licence,
+            "Attribution": place.recipe.attribution,
+            "Made with": f"odse {__version__}",
+        },
+        years=list(place.recipe.years_),
+        rows=rows,
+        classes=_classes(plan),
+        seasons=[vars(one) for one in facts.season_facts(plan, receipts)],
+        accuracy=accuracy,
+        truth=facts.agreement(plan, dominant, facts.truth_layers(plan)),
+        merged=list(plan.samples.merged) if plan.samples else [],
+        set_aside=[dict(failure) for failure in failures],
+        notes=notes,
+        unreadable=sum(receipt.state == "unreadable" for receipt in receipts.values()),
+        files=sum(receipt.step == "ingest" for receipt in receipts.values()),
+        recipe=json.dumps(place.recipe.model_dump(mode="json", by_alias=True), indent=1, ensure_ascii=False),
+    )
+    index = place.folder / "index.html"
+    put_bytes(index, render(page).encode())
+    return [*made, index]
+
+
+def _classes(plan: Plan) -> list[dict[str, Any]]:
+    """The legend of the mapped classes."""
+    if plan.samples is None:
+        return []
+    known = plan.samples.legend.by_code
+    counts = plan.samples.table["target"].value_counts()
+    return [
+        {"code": code, "label": known[code].label, "color": known[code].color, "value": known[code].value,
+         "n": int(counts[code])}
+        for code in plan.samples.classes
+    ]
+
+
+def _rows(plan: Plan, by_key: Mapping[Any, Publication], made: list[Path]) -> list[Row]:
+    """What is shown, row by row, each with one picture a year."""
+    rows = []
+    classes = plan.samples.classes if plan.samples else ()
+    summer = {s.year: s.period for s in plan.features.seasons if s.name == "summer"}
+    bands = ("red", "green", "blue")
+    if all((band, "p50", period) in by_key for band in bands for period in summer.values()):
+        columns = []
+        for year, period in summer.items():
+            trio = [by_key[band, "p50", period] for band in bands]
+            out = plan.place.folder / "pictures" / f"rgb-{year}.png"
+            paths = tuple(plan.place.folder / one.href for one in trio)
+            put_bytes(out, preview_rgb((paths[0], paths[1], paths[2]), reach=(0.25, 0.22, 0.18)))
+            made.append(out)
+            columns.append(Column(year, Picture(f"pictures/{out.name}", f"True colour, summer {year}", trio[0].href)))
+        rows.append(Row("rgb", "True colour", "Summer median of red, green and blue", columns))
+    elif any(key[0] == "ndvi" for key in by_key):
+        rows.append(_row("ndvi", "NDVI", "Summer median, filled", by_key, "ndvi", "p50", summer))
+    if ("clear", "count", next(iter(summer.values()))) in by_key:
+        rows.append(_row("clear", "Clear observations", "Number used in summer: pale 0, dark 7 or more", by_key, "clear",
+                         "count", summer))
+    filled = _filled_row(plan, by_key, made)
+    if filled:
+        rows.append(filled)
+    years = {one.layer.name.period.year: one.layer.name.period for one in by_key.values()
+             if one.layer.name.variable == "landcover.hcl" and one.layer.name.period}
+    if years:
+        rows.append(_row("class", "Dominant class", "The most probable class", by_key, "landcover.hcl", "c", years))
+        truth = _truth_row(plan, made)
+        if truth:
+            rows.append(truth)
+        rows.append(_row("probability", "Its probability", "Of the dominant class, 0 to 100 %", by_key,
+                         "landcover.hcl.prob", "p", years))
+        rows.append(_row("deviation", "Its uncertainty", "Spread of the learners, 0 to 40 points", by_key,
+                         "landcover.hcl", "md", years))
+    for code in classes:
+        for type_, title in (("p", "Probability"), ("md", "Uncertainty")):
+            rows.append(_row(f"{type_}-{code}", title, f"of the class, in {'%' if type_ == 'p' else 'points'}", by_key,
+                             f"landcover.{code}", type_, years, code))
+    return rows
+
+
+def _row(
+    id_: str, title: str, words: str, by_key: Mapping[Any, Publication], variable: str, type_: str,
+    periods: Mapping[int, Any], code: str | None = None,
+) -> Row:
+    columns = []
+    for year, period in sorted(periods.items()):
+        one = by_key.get((variable, type_, period))
+        if one is not None:
+            columns.append(Column(year, Picture(one.href.removesuffix(".tif") + ".png", one.layer.title, one.href)))
+    return Row(id_, title, words, columns, code)
+
+
+def _filled_row(plan: Plan, by_key: Mapping[Any, Publication], made: list[Path]) -> Row | None:
+    """Share of a year's seasons in which a pixel was filled, of the first variable."""
+    variable = plan.features.series[0].variable
+    style = Style.ramp("oranges", 0.0, 100.0)
+    columns = []
+    for year in plan.place.recipe.years_:
+        phases = [
+            read_small(plan.place.folder / by_key[f"fill.phase.{variable}", "f", season.period].href)
+            for season in plan.features.seasons
+            if season.year == year and (f"fill.phase.{variable}", "f", season.period) in by_key
+        ]
+        if not phases:
+            return None
+        stack = np.stack(phases)
+        known = stack != 255
+        share = 100.0 * ((stack > 0) & known).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+        out = plan.place.folder / "pictures" / f"filled-{year}.png"
+        put_bytes(out, png(style.colours(share, mask=~known.any(axis=0))))
+        made.append(out)
+        columns.append(Column(year, Picture(f"pictures/{out.name}", f"Filled share, {year}", None)))
+    return Row("filled", "Filled share", f"Of the seasons, {variable}: pale none, dark all", columns)
+
+
+def _truth_row(plan: Plan, made: list[Path]) -> Row | None:
+    """Known class maps, drawn as ours are."""
+    layers = facts.truth_layers(plan)
+    style = Style.of_legend(clc_legend())
+    left, top, right, bottom = plan.place.window
+    step = max(1, max(right - left, bottom - top) // 480)
+    columns = []
+    for year in plan.place.recipe.years_:
+        if year not in layers:
+            continue
+        lines = [
+            read_window(layers[year], (left, row, right, row + 1), plan.place.grid)[:, ::step]
+            for row in range(top, bottom, step)
+        ]
+        values = np.ma.concatenate(lines)
+        out = plan.place.folder / "pictures" / f"truth-{year}.png"
+        put_bytes(out, png(style.colours(values.data, mask=np.ma.getmaskarray(values))))
+        made.append(out)
+        columns.append(Column(year, Picture(f"pictures/{out.name}", f"Known land cover, {year}", None)))
+    return Row("truth", "Known truth", "What is really there: only a simulation knows", columns) if columns else None
