@@ -48,7 +48,11 @@ def _data(_: click.Context, __: click.Parameter, values: Sequence[str]) -> dict[
 
 
 data_option = click.option(
-    "--data", multiple=True, callback=_data, metavar="NAME=PATH", help="Where a data set of the recipe lies; repeatable."
+    "--data",
+    multiple=True,
+    callback=_data,
+    metavar="NAME=PATH",
+    help="Where a data set of the recipe lies; repeatable.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 workers_option = click.option(
@@ -78,7 +82,9 @@ def demo(out: Path, workers: int, small: bool, as_json: bool) -> None:
     _finish(done, as_json)
 
 
-@cli.command(cls=_Verb, epilog="odse plan recipe.yaml --data archive=glad/ --data terrain=dtm/ --data samples=points.csv")
+@cli.command(
+    cls=_Verb, epilog="odse plan recipe.yaml --data archive=glad/ --data terrain=dtm/ --data samples=points.csv"
+)
 @click.argument("recipe", type=click.Path(path_type=Path))
 @click.option("--out", default="out", type=click.Path(path_type=Path), help="Folder the run would write to.")
 @data_option
@@ -94,7 +100,9 @@ def plan(recipe: Path, out: Path, data: dict[str, str], as_json: bool) -> None:
     for step, count in made["tasks"].items():
         _say(f"  {step:<10} {count:>7}")
     _say(f"read {cost['bytes_to_read'] / 2**20:,.0f} MiB, write about {cost['bytes_to_write'] / 2**20:,.0f} MiB")
-    _say(f"memory about {cost['memory_per_worker_bytes'] / 2**20:,.0f} MiB a worker, {cost['cpu_seconds']:,.0f} CPU seconds")
+    _say(
+        f"memory about {cost['memory_per_worker_bytes'] / 2**20:,.0f} MiB a worker, {cost['cpu_seconds']:,.0f} CPU seconds"
+    )
 
 
 @cli.command(
@@ -102,14 +110,14 @@ def plan(recipe: Path, out: Path, data: dict[str, str], as_json: bool) -> None:
     epilog="odse run recipe.yaml --out maps --data archive=glad/ --data terrain=dtm/ --data samples=points.csv",
 )
 @click.argument("recipe", type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the layers, catalogue and page.")
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), help="Folder for the layers, catalogue and page."
+)
 @data_option
 @workers_option
 @click.option("--scheduler", metavar="ADDRESS", help="Use the Dask cluster at this address, e.g. tcp://host:8786.")
 @json_option
-def run(
-    recipe: Path, out: Path, data: dict[str, str], workers: int, scheduler: str | None, as_json: bool
-) -> None:
+def run(recipe: Path, out: Path, data: dict[str, str], workers: int, scheduler: str | None, as_json: bool) -> None:
     """Carry out a recipe. What has a valid receipt is not done again, so the same command resumes."""
     _finish(odse.run(recipe, out=out, data=data, workers=workers, scheduler=scheduler, progress=True), as_json)
 
@@ -118,7 +126,9 @@ def _finish(done: Any, as_json: bool) -> None:
     if as_json:
         _json(done.to_json())
         return
-    _say(f"{done.done} tasks done, {done.skipped} already had a receipt, {len(done.unreadable)} source files unreadable")
+    _say(
+        f"{done.done} tasks done, {done.skipped} already had a receipt, {len(done.unreadable)} source files unreadable"
+    )
     _say(f"catalogue  {done.catalog}")
     _say(f"page       {done.page}")
 

@@ -51,7 +51,9 @@ class Grid:
         """Code of the CRS. Raises GridError where it has none."""
         code = CRS.from_user_input(self.crs).to_epsg()
         if code is None:
-            raise GridError.sentence("name", f"grid {self.name}", "its CRS", "without an EPSG code", "choose one with a code")
+            raise GridError.sentence(
+                "name", f"grid {self.name}", "its CRS", "without an EPSG code", "choose one with a code"
+            )
         return int(code)
 
     def snap(self, bounds: Bounds) -> Window:
@@ -99,12 +101,16 @@ def grid_(value: str | Grid | Mapping[str, Any]) -> Grid:
         return value
     if isinstance(value, str):
         if value != "odse-30m":
-            raise GridError.sentence("use", f"grid {value!r}", "its name", "unknown", "write odse-30m or crs, resolution_m, origin_xy")
+            raise GridError.sentence(
+                "use", f"grid {value!r}", "its name", "unknown", "write odse-30m or crs, resolution_m, origin_xy"
+            )
         return ODSE_30M
     try:
         crs = CRS.from_user_input(value["crs"])
     except CRSError as error:
-        raise GridError.sentence("use", "the grid", "its CRS", f"{value['crs']!r} ({error})", "give an EPSG code") from error
+        raise GridError.sentence(
+            "use", "the grid", "its CRS", f"{value['crs']!r} ({error})", "give an EPSG code"
+        ) from error
     code = crs.to_epsg()
     x, y = value["origin_xy"]
     return Grid("own", f"EPSG:{code}" if code else crs.to_wkt(), float(value["resolution_m"]), (float(x), float(y)))
@@ -127,7 +133,10 @@ class Tile:
     @property
     def window(self) -> Window:
         return (
-            self.col * self.size_px, self.row * self.size_px, (self.col + 1) * self.size_px, (self.row + 1) * self.size_px,
+            self.col * self.size_px,
+            self.row * self.size_px,
+            (self.col + 1) * self.size_px,
+            (self.row + 1) * self.size_px,
         )
 
     @property
@@ -184,7 +193,11 @@ def parse_tile(name: str, grid: Grid, *, size_px: int) -> Tile:
 
 
 def block_ids(
-    x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], *, size_m: float, origin_xy: tuple[float, float] = (0.0, 0.0)
+    x: npt.NDArray[np.float64],
+    y: npt.NDArray[np.float64],
+    *,
+    size_m: float,
+    origin_xy: tuple[float, float] = (0.0, 0.0),
 ) -> npt.NDArray[np.int64]:
     """One id per validation block (a square of ``size_m``); a place is in exactly one block.
 
@@ -264,5 +277,5 @@ def _essence(crs: CRS) -> tuple[Any, ...]:
     operation = crs.coordinate_operation
     if operation is None:
         return (crs.type_name, axes)
-    values = tuple(sorted(round(p.value * p.unit_conversion_factor, 9) for p in operation.params))
+    values = tuple(sorted(round(float(p.value) * p.unit_conversion_factor, 9) for p in operation.params))
     return (operation.method_name, values, axes)

@@ -61,13 +61,16 @@ def test_two_worker_processes_did_the_tasks(small: Small) -> None:
 def test_a_flipped_byte_is_named_and_exactly_that_is_remade(small: Small, tmp_path: Path) -> None:
     folder = small.copy(tmp_path / "copy")
     whole = published(folder)
-    cog = next(path for path in sorted(folder.rglob("*.tif")) if "landcover.hcl" in path.name and "work" not in path.parts)
+    cog = next(
+        path for path in sorted(folder.rglob("*.tif")) if "landcover.hcl" in path.name and "work" not in path.parts
+    )
     flip(cog)
     broken = next(iter(sorted((folder / "receipts" / "fill").rglob("*.json"))))
     flip(broken)
     told = status(folder, "--verify")
     assert {one["key"] for one in told["damaged"]} == {
-        cog.relative_to(folder).as_posix(), broken.relative_to(folder).as_posix(),
+        cog.relative_to(folder).as_posix(),
+        broken.relative_to(folder).as_posix(),
     }
     before = receipts(folder)
     done = small.run(folder)

@@ -38,7 +38,13 @@ def whole(pixels: dict[tuple[int, int], Any], nodata: int) -> np.ndarray:
 
 
 def write(pilot: Any, parts: list[Part], name: str = "out.tif", **changes: Any) -> CogInfo:
-    given = {"window": WINDOW, "grid": GRID, "layer": pilot.layer(), "encoding": encoding_("class"), "tags": TAGS}
+    given = {
+        "window": WINDOW,
+        "grid": GRID,
+        "layer": pilot.layer(),
+        "encoding": encoding_("class"),
+        "tags": TAGS,
+    }
     return write_cog(pilot.folder / name, parts, **{**given, **changes})
 
 
@@ -80,7 +86,10 @@ def test_pixels_and_meaning_are_in_the_file(tmp_path: Path, pilot: Any, encoding
     valid = expected[expected != code.nodata].astype(np.float64)
     assert info.shape == expected.shape
     assert (info.minimum, info.maximum) == (valid.min(), valid.max())
-    assert (info.mean, info.stddev) == (pytest.approx(valid.mean(), abs=1e-5), pytest.approx(valid.std(), abs=1e-5))
+    assert (info.mean, info.stddev) == (
+        pytest.approx(valid.mean(), abs=1e-5),
+        pytest.approx(valid.std(), abs=1e-5),
+    )
     assert info.valid_percent == pytest.approx(100 * valid.size / expected.size, abs=1e-3)
     data = (tmp_path / "out.tif").read_bytes()
     assert (info.sha256, info.bytes) == (hashlib.sha256(data).hexdigest(), len(data))
@@ -101,7 +110,13 @@ def test_class_counts(tmp_path: Path, pilot: Any) -> None:
 def test_overviews_follow_the_kind(tmp_path: Path, pilot: Any) -> None:
     tile = Tile(20, 10, 1024, GRID)
     block = np.array([[3, 3], [3, 9]], dtype=np.uint8)
-    write_work(tmp_path / "work" / "t.tif", np.tile(block, (1, 512, 512)), transform=tile.transform, crs=GRID.crs, nodata=255)
+    write_work(
+        tmp_path / "work" / "t.tif",
+        np.tile(block, (1, 512, 512)),
+        transform=tile.transform,
+        crs=GRID.crs,
+        nodata=255,
+    )
     part = Part(tmp_path / "work" / "t.tif", 1, tile.window)
     seen = {}
     for layer, encoding in [
@@ -138,7 +153,8 @@ def test_an_empty_layer_has_no_statistics(tmp_path: Path, pilot: Any) -> None:
 
 
 def _rewrite(path: Path, change: Callable[[np.ndarray], np.ndarray], *, tags: bool) -> None:
-    """Change a work file's pixels; ``tags`` writes it with tags that fit the new pixels, as a lying task would."""
+    """Change a work file's pixels; ``tags`` writes it with tags that fit the new pixels, as a lying task
+    would."""
     array = change(read_work(path))
     if tags:
         with rasterio.open(path) as source:
@@ -152,8 +168,10 @@ def _rewrite(path: Path, change: Callable[[np.ndarray], np.ndarray], *, tags: bo
 def _permuted(array: np.ndarray) -> np.ndarray:
     """The 256-pixel quarters in another order: the same values, other places."""
     a, b, c, d = array[:, :256, :256], array[:, :256, 256:], array[:, 256:, :256], array[:, 256:, 256:]
-    return np.block([[[d, a]], [[b, c]]]) if array.ndim == 2 else np.concatenate(
-        [np.concatenate([d, a], axis=2), np.concatenate([b, c], axis=2)], axis=1
+    return (
+        np.block([[[d, a]], [[b, c]]])
+        if array.ndim == 2
+        else np.concatenate([np.concatenate([d, a], axis=2), np.concatenate([b, c], axis=2)], axis=1)
     )
 
 
@@ -244,7 +262,7 @@ def test_the_mask_is_true_where_a_pixel_centre_lies_inside() -> None:
     left, bottom, right, top = tile.bounds
     inside = area_mask(shapely.box(left + 40, bottom, right, top - 20), tile)
     assert inside.shape == (512, 512)
-    # 40 m from the edge lie in pixel column 1 (30..60 m), whose centre is 45 m away; 20 m in row 0, whose centre is at 15 m.
+    # 40 m from the edge lie in column 1 (30..60 m), whose centre is at 45 m; 20 m lie beyond the centre of row 0 (15 m).
     assert not inside[:, 0].any()
     assert inside[1:, 1:].all()
     assert not inside[0].any()

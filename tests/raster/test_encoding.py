@@ -40,8 +40,18 @@ def test_goldens_of_odse_v1() -> None:
 
 def test_goldens_of_bytes() -> None:
     byte = encoding_("byte-250")
-    assert byte.encode(np.array([0, 79, 80, 239, 240, 40000], dtype=np.uint16)).tolist() == [0, 0, 1, 1, 2, 250]
-    assert encoding_("byte-250", kind="thermal").encode(np.array([30000, 65535], dtype=np.uint16)).tolist() == [188, 250]
+    assert byte.encode(np.array([0, 79, 80, 239, 240, 40000], dtype=np.uint16)).tolist() == [
+        0,
+        0,
+        1,
+        1,
+        2,
+        250,
+    ]
+    assert encoding_("byte-250", kind="thermal").encode(np.array([30000, 65535], dtype=np.uint16)).tolist() == [
+        188,
+        250,
+    ]
     assert encoding_("ndvi-byte").encode(np.array([-1.0, 0.0, 1.0, np.nan])).tolist() == [0, 100, 200, 255]
     assert encoding_("percent").encode(np.array([0, 100], dtype=np.uint8)).tolist() == [0, 100]
 
@@ -105,7 +115,10 @@ def test_masks_of_all_kinds() -> None:
     byte = encoding_("byte-250")
     hidden = np.ma.masked_equal(np.array([[0, 160]], dtype=np.uint16), 0)
     assert byte.encode(hidden).tolist() == [[255, 1]]
-    assert byte.encode(np.array([65000, 160], dtype=np.uint16), mask=np.array([True, False])).tolist() == [255, 1]
+    assert byte.encode(np.array([65000, 160], dtype=np.uint16), mask=np.array([True, False])).tolist() == [
+        255,
+        1,
+    ]
     assert byte.encode(np.array([np.nan, 160.0])).tolist() == [255, 1]
 
 

@@ -43,7 +43,11 @@ def test_defaults_are_filled_in_and_words_are_left_out() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
-        ("window_years: 9", "windw_years: 9", "key `steps.fill.windw_years` in line 15 is unknown; write `window_years`"),
+        (
+            "window_years: 9",
+            "windw_years: 9",
+            "key `steps.fill.windw_years` in line 15 is unknown; write `window_years`",
+        ),
         ("mask: eumap", "maks: eumap", "key `data.archive.maks` in line 10 is unknown; write `mask`"),
         ("class: code", "klass: code", "key `data.samples.klass` in line 12 is unknown; write `class`"),
         ("steps:", "stpes:", "key `stpes` in line 13 is unknown; write `steps`"),
@@ -67,7 +71,9 @@ def test_refused_in_one_sentence(old: str, new: str, sentence: str) -> None:
 
 
 def test_missing_file_is_a_sentence(tmp_path) -> None:
-    with pytest.raises(RecipeError, match=r"cannot read recipe .*none\.yaml, because the file is not there; check the path"):
+    with pytest.raises(
+        RecipeError, match=r"cannot read recipe .*none\.yaml, because the file is not there; check the path"
+    ):
         read_recipe(tmp_path / "none.yaml")
 
 

@@ -19,7 +19,8 @@ from odse.store.files import check_room, put_bytes, replacing, sha256_of, store_
 
 @contextmanager
 def file_size_limit(number: int) -> Iterator[None]:
-    """No file of this process may grow beyond ``number`` bytes: a refusal by the real system, in mid-write."""
+    """No file of this process may grow beyond ``number`` bytes: a refusal by the real system, in
+    mid-write."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (number, hard))
     try:

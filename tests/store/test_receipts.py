@@ -10,8 +10,13 @@ from odse.errors import ReceiptError
 from odse.store.receipts import Output, Receipt, damage, iter_receipts, read_receipt, write_receipt
 
 RECEIPT = Receipt(
-    "fill", "x0001y0002/green", "ab" * 32, outputs=(Output("work/fill/a.tif", "cd" * 32, 12),), counts={"pixels": 7},
-    notes=("naïve",), measured={"seconds": 1.5, "pid": 1},
+    "fill",
+    "x0001y0002/green",
+    "ab" * 32,
+    outputs=(Output("work/fill/a.tif", "cd" * 32, 12),),
+    counts={"pixels": 7},
+    notes=("naïve",),
+    measured={"seconds": 1.5, "pid": 1},
 )
 
 

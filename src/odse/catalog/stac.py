@@ -122,16 +122,11 @@ def catalog_files(
 ) -> dict[str, bytes]:
     """The catalogue's files: path relative to its folder -> bytes, items first and the root last. Pure."""
     if not records:
-        raise CatalogError.sentence(
-            "write", f"catalogue {id}", "the number of its layers", 0, "publish a layer first"
-        )
+        raise CatalogError.sentence("write", f"catalogue {id}", "the number of its layers", 0, "publish a layer first")
     groups: dict[str, list[LayerRecord]] = {}
     for record in sorted(records, key=lambda one: (one.true_period, str(one.layer.name))):
         groups.setdefault(_item_id(record), []).append(record)
-    items = {
-        f"{id}/{item_id}/{item_id}.json": _item(id, item_id, licence, group)
-        for item_id, group in groups.items()
-    }
+    items = {f"{id}/{item_id}/{item_id}.json": _item(id, item_id, licence, group) for item_id, group in groups.items()}
     collection = _collection(
         id, title, description, licence, attribution, providers, keywords, list(items.values()), records
     )
@@ -375,10 +370,7 @@ def _collection(
         "links": [
             _link("root", "../catalog.json"),
             _link("parent", "../catalog.json"),
-            *(
-                _link("item", f"./{item['id']}/{item['id']}.json", title=item["properties"]["title"])
-                for item in items
-            ),
+            *(_link("item", f"./{item['id']}/{item['id']}.json", title=item["properties"]["title"]) for item in items),
         ],
     }
     if providers:

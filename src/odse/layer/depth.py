@@ -38,7 +38,9 @@ class Depth:
                 )
             return f"s{self.top_cm}..{self.bottom_cm}cm"
         if self.kind == "na":
-            raise LayerNameError.sentence("format", "a depth", "it", "`na`, which v2 cannot say", "write the surface, `s`")
+            raise LayerNameError.sentence(
+                "format", "a depth", "it", "`na`, which v2 cannot say", "write the surface, `s`"
+            )
         letter = "b" if self.kind == "below" else "a"
         if self.top_cm == self.bottom_cm:
             return f"{letter}{self.top_cm}cm"
@@ -68,4 +70,6 @@ def parse_depth(text: str, convention: Literal["v1", "v2"]) -> Depth:
         if match := re.fullmatch(r"([ab])(\d+)(?:cm(\.\.)|(t))(\d+)cm", text):
             spelling: Literal["..", "t"] = ".." if match[3] else "t"
             return Depth("below" if match[1] == "b" else "above", int(match[2]), int(match[5]), spelling)
-    raise LayerNameError.sentence("parse", f"depth {text!r}", f"its form in {convention}", "unknown", "see names, depth codes")
+    raise LayerNameError.sentence(
+        "parse", f"depth {text!r}", f"its form in {convention}", "unknown", "see names, depth codes"
+    )

@@ -77,12 +77,26 @@ class Legend:
 
 
 _GROUPS = {
-    "1": "Artificial surfaces", "2": "Agricultural areas", "3": "Forest and semi-natural areas", "4": "Wetlands",
-    "5": "Water bodies", "11": "Urban fabric", "12": "Industrial, commercial and transport units",
-    "13": "Mine, dump and construction sites", "14": "Artificial, non-agricultural vegetated areas", "21": "Arable land",
-    "22": "Permanent crops", "23": "Pastures", "24": "Heterogeneous agricultural areas", "31": "Forests",
-    "32": "Scrub and/or herbaceous vegetation associations", "33": "Open spaces with little or no vegetation",
-    "41": "Inland wetlands", "42": "Maritime wetlands", "51": "Inland waters", "52": "Marine waters",
+    "1": "Artificial surfaces",
+    "2": "Agricultural areas",
+    "3": "Forest and semi-natural areas",
+    "4": "Wetlands",
+    "5": "Water bodies",
+    "11": "Urban fabric",
+    "12": "Industrial, commercial and transport units",
+    "13": "Mine, dump and construction sites",
+    "14": "Artificial, non-agricultural vegetated areas",
+    "21": "Arable land",
+    "22": "Permanent crops",
+    "23": "Pastures",
+    "24": "Heterogeneous agricultural areas",
+    "31": "Forests",
+    "32": "Scrub and/or herbaceous vegetation associations",
+    "33": "Open spaces with little or no vegetation",
+    "41": "Inland wetlands",
+    "42": "Maritime wetlands",
+    "51": "Inland waters",
+    "52": "Marine waters",
 }
 
 

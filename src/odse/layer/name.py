@@ -53,8 +53,18 @@ class LayerName:
 
     @classmethod
     def v1(
-        cls, theme: str, variable: str, *, method: str, type: str, resolution_m: int, period: Period, area: str,
-        depth: str = "0..0cm", epsg: int = 3035, version: str,
+        cls,
+        theme: str,
+        variable: str,
+        *,
+        method: str,
+        type: str,
+        resolution_m: int,
+        period: Period,
+        area: str,
+        depth: str = "0..0cm",
+        epsg: int = 3035,
+        version: str,
     ) -> LayerName:
         """A name in convention v1, checked.
 
@@ -105,12 +115,32 @@ def format_layer_name(name: LayerName) -> str:
     time = name.time or (format_time(name.period) if name.period else "*")
     depth = name.depth.format(name.convention)
     if name.convention == "v1":
-        fields = [name.theme or "unknown", name.variable, name.method, name.type, name.resolution, depth, time, name.area,
-                  f"epsg{name.epsg}", name.version]
+        fields = [
+            name.theme or "unknown",
+            name.variable,
+            name.method,
+            name.type,
+            name.resolution,
+            depth,
+            time,
+            name.area,
+            f"epsg{name.epsg}",
+            name.version,
+        ]
     else:
         assert name.period is not None
-        fields = [name.variable, name.method, name.type, name.resolution, depth, f"{name.period.start:%Y%m%d}",
-                  f"{name.period.end:%Y%m%d}", name.area, f"epsg.{name.epsg}", name.version]
+        fields = [
+            name.variable,
+            name.method,
+            name.type,
+            name.resolution,
+            depth,
+            f"{name.period.start:%Y%m%d}",
+            f"{name.period.end:%Y%m%d}",
+            name.area,
+            f"epsg.{name.epsg}",
+            name.version,
+        ]
     return "_".join(fields)
 
 
@@ -156,14 +186,18 @@ def parse_layer_name(text: str, *, tolerant: bool = False) -> LayerName:
 
 def _need(allowed: bool, stem: str, what: str, value: object) -> None:
     if not allowed:
-        raise LayerNameError.sentence("parse", f"layer name {stem!r}", what, value, "write ten fields as the grammar says")
+        raise LayerNameError.sentence(
+            "parse", f"layer name {stem!r}", what, value, "write ten fields as the grammar says"
+        )
 
 
 def _pair(begin: str, end: str, stem: str) -> Period:
     try:
         return Period(date.fromisoformat(begin), date.fromisoformat(end))
     except ValueError:
-        raise LayerNameError.sentence("parse", f"layer name {stem!r}", "its dates", f"{begin}, {end}", "write YYYYMMDD") from None
+        raise LayerNameError.sentence(
+            "parse", f"layer name {stem!r}", "its dates", f"{begin}, {end}", "write YYYYMMDD"
+        ) from None
 
 
 def _check(stem: str, rules: list[tuple[str, str, str]]) -> None:
@@ -179,20 +213,40 @@ _WORDS = r"[a-z0-9]+(\.[a-z0-9]+)*"
 
 def _v1(fields: list[str], stem: str, tolerant: bool, repairs: list[str]) -> LayerName:
     theme, variable, method, type_, resolution, depth, time, area, crs, version = fields
-    _check(stem, [
-        ("theme", theme, "|".join([*THEMES, "occ", "phs"] + (["unknown"] if tolerant else []))),
-        ("variable", variable, _WORDS), ("method", method, _WORDS), ("type", type_, TYPE_PATTERN.pattern),
-        ("resolution", resolution, r"\d+(m|km)"), ("area", area, r"[a-z]+"), ("CRS", crs, r"epsg\d+"),
-        ("version", version, r"v[A-Za-z0-9.]*"),
-    ])
+    _check(
+        stem,
+        [
+            ("theme", theme, "|".join([*THEMES, "occ", "phs"] + (["unknown"] if tolerant else []))),
+            ("variable", variable, _WORDS),
+            ("method", method, _WORDS),
+            ("type", type_, TYPE_PATTERN.pattern),
+            ("resolution", resolution, r"\d+(m|km)"),
+            ("area", area, r"[a-z]+"),
+            ("CRS", crs, r"epsg\d+"),
+            ("version", version, r"v[A-Za-z0-9.]*"),
+        ],
+    )
     if time == "*":
         _need(tolerant, stem, "its time", "a wildcard")
         repairs = [*repairs, "wildcard time: any period"]
     period, printed = _time(time, method, stem)
-    if method == "global" or crs == "epsg4326" and area == "global":
+    if method == "global" or (crs == "epsg4326" and area == "global"):
         repairs = [*repairs]
-    return LayerName(variable, method, type_, resolution, parse_depth(depth, "v1"), period, area, int(crs[4:]), version,
-                     theme, "v1", printed, tuple(repairs))
+    return LayerName(
+        variable,
+        method,
+        type_,
+        resolution,
+        parse_depth(depth, "v1"),
+        period,
+        area,
+        int(crs[4:]),
+        version,
+        theme,
+        "v1",
+        printed,
+        tuple(repairs),
+    )
 
 
 def _v2(fields: list[str], stem: str, tolerant: bool, repairs: list[str]) -> LayerName:
@@ -205,12 +259,32 @@ def _v2(fields: list[str], stem: str, tolerant: bool, repairs: list[str]) -> Lay
     if not re.fullmatch(r"v\d{8}", version):
         _need(tolerant, stem, "its version", f"{version!r}, no creation date")
         repairs = [*repairs, "version is no date: kept as printed"]
-    _check(stem, [
-        ("variable", variable, words), ("procedure", method, words), ("type", type_, TYPE_PATTERN.pattern),
-        ("support", support, r"\d+(m|km)"), ("bounding box", area, r"[a-z0-9.]+"), ("version", version, r"v[A-Za-z0-9.]*"),
-    ])
-    return LayerName(variable, method, type_, support, parse_depth(depth, "v2"), _pair(begin, end, stem), area,
-                     int(crs.removeprefix("epsg.")), version, None, "v2", "", tuple(repairs))
+    _check(
+        stem,
+        [
+            ("variable", variable, words),
+            ("procedure", method, words),
+            ("type", type_, TYPE_PATTERN.pattern),
+            ("support", support, r"\d+(m|km)"),
+            ("bounding box", area, r"[a-z0-9.]+"),
+            ("version", version, r"v[A-Za-z0-9.]*"),
+        ],
+    )
+    return LayerName(
+        variable,
+        method,
+        type_,
+        support,
+        parse_depth(depth, "v2"),
+        _pair(begin, end, stem),
+        area,
+        int(crs.removeprefix("epsg.")),
+        version,
+        None,
+        "v2",
+        "",
+        tuple(repairs),
+    )
 
 
 def _time(text: str, method: str, stem: str) -> tuple[Period | None, str]:
@@ -222,7 +296,7 @@ def _time(text: str, method: str, stem: str) -> tuple[Period | None, str]:
             return Period.of_year(int(text)), ""
         if re.fullmatch(r"\d{6}", text):
             year, month = int(text[:4]), text[4:]
-            if method.split(".")[0] in SEASONAL_METHODS:
+            if method.split(".", maxsplit=1)[0] in SEASONAL_METHODS:
                 return Season("odse", SEASON_BY_MONTH[month], year).period, text
             return Period(date(year, int(month), 1), date(year, int(month), monthrange(year, int(month))[1])), text
         if re.fullmatch(r"\d{4}\.\.\d{4}", text):
@@ -234,7 +308,9 @@ def _time(text: str, method: str, stem: str) -> tuple[Period | None, str]:
             return period, "" if format_time(period) == text else text
     except (ValueError, KeyError):
         pass
-    raise LayerNameError.sentence("parse", f"layer name {stem!r}", "its time", repr(text), "write 2019, 201903 or two dates")
+    raise LayerNameError.sentence(
+        "parse", f"layer name {stem!r}", "its time", repr(text), "write 2019, 201903 or two dates"
+    )
 
 
 def _dotted(stem: str) -> list[str] | None:

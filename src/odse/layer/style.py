@@ -47,7 +47,9 @@ class Style:
     def ramp(cls, name: str, vmin: float, vmax: float, *, scale: float = 1.0, offset: float = 0.0) -> Style:
         """A ramp by name. Raises StyleError for an unknown one or an empty range."""
         if name.lower() not in RAMPS:
-            raise StyleError.sentence("draw", f"ramp {name!r}", "its name", "unknown", f"take one of {', '.join(RAMPS)}")
+            raise StyleError.sentence(
+                "draw", f"ramp {name!r}", "its name", "unknown", f"take one of {', '.join(RAMPS)}"
+            )
         if not vmin < vmax:
             raise StyleError.sentence("draw", f"ramp {name!r}", "its range", f"{vmin} to {vmax}", "give vmin < vmax")
         return cls("ramp", name.lower(), vmin, vmax, None, scale, offset)

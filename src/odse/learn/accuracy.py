@@ -46,9 +46,7 @@ def accuracy_report(
     return report
 
 
-def stacked_out_of_fold(
-    each: npt.NDArray[np.float32], target: Index, weight: F64, fold: Index, n_classes: int
-) -> F64:
+def stacked_out_of_fold(each: npt.NDArray[np.float32], target: Index, weight: F64, fold: Index, n_classes: int) -> F64:
     """The ensemble's probabilities (n, class) of each fold, its stack fitted on the other folds."""
     result = np.zeros((len(target), n_classes))
     for one in np.unique(fold):
@@ -106,22 +104,20 @@ def confusion(reference: Index, mapped: Index, n: int) -> Index:
 
 def producers(table: Index) -> F64:
     """Producer's accuracy = recall: of what is there, the share that is mapped so. 0 where the class is absent."""
-    return np.diag(table) / np.maximum(table.sum(axis=1), 1)
+    return np.asarray(np.diag(table) / np.maximum(table.sum(axis=1), 1))
 
 
 def users(table: Index) -> F64:
     """User's accuracy = precision: of what is mapped so, the share that is there. 0 where nothing is mapped so."""
-    return np.diag(table) / np.maximum(table.sum(axis=0), 1)
+    return np.asarray(np.diag(table) / np.maximum(table.sum(axis=0), 1))
 
 
 def f1(table: Index) -> F64:
     """Harmonic mean of user's and producer's accuracy."""
-    return 2 * np.diag(table) / np.maximum(table.sum(axis=0) + table.sum(axis=1), 1)
+    return np.asarray(2 * np.diag(table) / np.maximum(table.sum(axis=0) + table.sum(axis=1), 1))
 
 
-def class_table(
-    probability: F64, target: Index, classes: Sequence[str], legend: Legend, level: int
-) -> dict[str, Any]:
+def class_table(probability: F64, target: Index, classes: Sequence[str], legend: Legend, level: int) -> dict[str, Any]:
     """User's, producer's accuracy, F1 and n of every class at a level, and the confusion matrix."""
     groups, group = grouping(classes, legend, level)
     table = confusion(group[target], np.argmax(roll_up(probability, group, len(groups)), axis=1), len(groups))
@@ -150,6 +146,11 @@ def reliability(probability: F64, target: Index, *, bins: int = 10) -> list[dict
     for one in range(bins):
         here = place == one
         if here.any():
-            rows.append({"stated": round(float(stated[here].mean()), 4),
-                         "right": round(float((mapped[here] == target[here]).mean()), 4), "n": int(here.sum())})
+            rows.append(
+                {
+                    "stated": round(float(stated[here].mean()), 4),
+                    "right": round(float((mapped[here] == target[here]).mean()), 4),
+                    "n": int(here.sum()),
+                }
+            )
     return rows

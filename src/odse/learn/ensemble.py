@@ -7,6 +7,7 @@ members' probabilities, class by class.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import xgboost
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 
@@ -29,7 +31,8 @@ Index = npt.NDArray[np.int64]
 class Member(Protocol):
     """One fitted learner."""
 
-    kind: str
+    @property
+    def kind(self) -> str: ...
 
     def predict(self, features: F32) -> F32:
         """(n, feature) -> (n, class) probabilities; a class it never saw has 0."""
@@ -85,7 +88,7 @@ class NetworkMember:
 
 def _softmax(logits: npt.NDArray[Any]) -> F32:
     power = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return (power / power.sum(axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(power / power.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
 def _spread(probability: F32, present: npt.NDArray[np.int64], n_classes: int) -> F32:
@@ -111,8 +114,17 @@ def fit_member(kind: Kind, features: F32, target: Index, weight: F64, *, n_class
     if kind == "boosting":
         data = xgboost.DMatrix(features, label=y, weight=weight, nthread=1)
         params = {
-            "objective": "multi:softprob", "num_class": len(present), "tree_method": "hist", "max_bin": 64, "eta": 0.15,
-            "max_depth": 4, "subsample": 0.8, "colsample_bynode": 0.3, "min_child_weight": 2.0, "seed": seed, "nthread": 1,
+            "objective": "multi:softprob",
+            "num_class": len(present),
+            "tree_method": "hist",
+            "max_bin": 64,
+            "eta": 0.15,
+            "max_depth": 4,
+            "subsample": 0.8,
+            "colsample_bynode": 0.3,
+            "min_child_weight": 2.0,
+            "seed": seed,
+            "nthread": 1,
         }
         booster = xgboost.train(params, data, num_boost_round=60)
         return BoostingMember(bytes(booster.save_raw("ubj")), present, n_classes)
@@ -121,18 +133,35 @@ def fit_member(kind: Kind, features: F32, target: Index, weight: F64, *, n_class
     scale[scale == 0] = 1
     scaled = np.clip((features - mean) / scale, -8, 8)
     network = MLPClassifier((64,), alpha=0.1, learning_rate_init=2e-3, max_iter=60, batch_size=64, random_state=seed)
-    network.fit(scaled, y, sample_weight=weight)
+    with warnings.catch_warnings():
+        # The number of epochs is a setting (it regularises); that the loss could still fall is no news.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        network.fit(scaled, y, sample_weight=weight)
     return NetworkMember(
-        mean.astype(np.float32), scale.astype(np.float32), tuple(w.astype(np.float32) for w in network.coefs_),
-        tuple(b.astype(np.float32) for b in network.intercepts_), present, n_classes,
+        mean.astype(np.float32),
+        scale.astype(np.float32),
+        tuple(w.astype(np.float32) for w in network.coefs_),
+        tuple(b.astype(np.float32) for b in network.intercepts_),
+        present,
+        n_classes,
     )
 
 
 def fit_fold(
-    kind: Kind, features: F32, target: Index, weight: F64, *, train_rows: Index, test_rows: Index, n_classes: int, seed: int
+    kind: Kind,
+    features: F32,
+    target: Index,
+    weight: F64,
+    *,
+    train_rows: Index,
+    test_rows: Index,
+    n_classes: int,
+    seed: int,
 ) -> F32:
     """Probabilities (test row, class) of rows that the learner has not seen."""
-    member = fit_member(kind, features[train_rows], target[train_rows], weight[train_rows], n_classes=n_classes, seed=seed)
+    member = fit_member(
+        kind, features[train_rows], target[train_rows], weight[train_rows], n_classes=n_classes, seed=seed
+    )
     return member.predict(features[test_rows])
 
 

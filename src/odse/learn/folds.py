@@ -24,7 +24,10 @@ def fold_ledger(samples: pd.DataFrame, *, block_m: float, folds: int, seed: int 
     unique, inverse = np.unique(block, return_inverse=True)
     if len(unique) < folds:
         raise LearnError.sentence(
-            "fold", f"{len(samples)} samples", "the number of their blocks", f"{len(unique)} for {folds} folds",
+            "fold",
+            f"{len(samples)} samples",
+            "the number of their blocks",
+            f"{len(unique)} for {folds} folds",
             "take smaller `blocks_km` or fewer `folds`",
         )
     classes, target = np.unique(samples["target"].astype(str).to_numpy(), return_inverse=True)

@@ -53,16 +53,29 @@ class Forest:
             base += n
         joined = {name: np.concatenate(arrays) for name, arrays in parts.items()}
         return cls(
-            joined["feature"].astype(np.int32), joined["threshold"].astype(np.float32), joined["left"].astype(np.int32),
-            joined["right"].astype(np.int32), joined["value"], np.array(root, dtype=np.int32),
+            joined["feature"].astype(np.int32),
+            joined["threshold"].astype(np.float32),
+            joined["left"].astype(np.int32),
+            joined["right"].astype(np.int32),
+            joined["value"],
+            np.array(root, dtype=np.int32),
             np.array(depth, dtype=np.int32),
         )
 
     def predict(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """(n, feature) -> (n, class): the mean over the trees."""
         out = np.zeros((len(features), self.value.shape[1]), dtype=np.float32)
-        _walk(np.ascontiguousarray(features, dtype=np.float32), self.feature, self.threshold, self.left, self.right,
-              self.value, self.root, self.depth, out)
+        _walk(
+            np.ascontiguousarray(features, dtype=np.float32),
+            self.feature,
+            self.threshold,
+            self.left,
+            self.right,
+            self.value,
+            self.root,
+            self.depth,
+            out,
+        )
         return out
 
 

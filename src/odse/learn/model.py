@@ -65,7 +65,9 @@ class Model:
         coef, intercept = _need("stack.npz", arrays, "coef", 2, "f"), _need("stack.npz", arrays, "intercept", 1, "f")
         if coef.shape != (len(members) * n, n) or intercept.shape != (n,):
             raise _broken("stack.npz", "of another shape")
-        return cls(Ensemble(members, Stack(coef, intercept)), tuple(card["classes"]), tuple(card["features"]), card["about"])
+        return cls(
+            Ensemble(members, Stack(coef, intercept)), tuple(card["classes"]), tuple(card["features"]), card["about"]
+        )
 
 
 def _broken(name: str, value: str) -> LearnError:
@@ -88,15 +90,28 @@ def member_to_files(member: Member) -> dict[str, bytes]:
         f = member.forest
         leaf = f.left == np.arange(len(f.left))
         arrays: dict[str, npt.NDArray[Any]] = {
-            "feature": f.feature, "threshold": f.threshold, "left": f.left, "right": f.right, "root": f.root,
-            "depth": f.depth, "leaf": np.flatnonzero(leaf).astype(np.int32), "leaf_value": f.value[leaf],
+            "feature": f.feature,
+            "threshold": f.threshold,
+            "left": f.left,
+            "right": f.right,
+            "root": f.root,
+            "depth": f.depth,
+            "leaf": np.flatnonzero(leaf).astype(np.int32),
+            "leaf_value": f.value[leaf],
         }
     elif isinstance(member, BoostingMember):
-        arrays = {"raw": np.frombuffer(member.raw, dtype=np.uint8), "present": member.present,
-                  "n_classes": np.array(member.n_classes)}
+        arrays = {
+            "raw": np.frombuffer(member.raw, dtype=np.uint8),
+            "present": member.present,
+            "n_classes": np.array(member.n_classes),
+        }
     elif isinstance(member, NetworkMember):
-        arrays = {"mean": member.mean, "scale": member.scale, "present": member.present,
-                  "n_classes": np.array(member.n_classes)}
+        arrays = {
+            "mean": member.mean,
+            "scale": member.scale,
+            "present": member.present,
+            "n_classes": np.array(member.n_classes),
+        }
         for i, (weight, bias) in enumerate(zip(member.weights, member.biases, strict=True)):
             arrays[f"weight{i}"], arrays[f"bias{i}"] = weight, bias
     else:
@@ -106,13 +121,13 @@ def member_to_files(member: Member) -> dict[str, bytes]:
 
 def member_from_files(files: Mapping[str, bytes]) -> Member:
     """The member of :func:`member_to_files`."""
-    (name, data), = files.items()
+    ((name, data),) = files.items()
     return _member(name, data, None, None)
 
 
 def _member(name: str, data: bytes, n_classes: int | None, n_features: int | None) -> Member:
     arrays = _arrays(name, data)
-    kind = name.split("-")[-1].removesuffix(".npz")
+    kind = name.rsplit("-", maxsplit=1)[-1].removesuffix(".npz")
     if kind == "forest":
         ints = {k: _need(name, arrays, k, 1, "i") for k in ("feature", "left", "right", "root", "depth", "leaf")}
         threshold, leaf_value = _need(name, arrays, "threshold", 1, "f"), _need(name, arrays, "leaf_value", 2, "f")
@@ -120,10 +135,15 @@ def _member(name: str, data: bytes, n_classes: int | None, n_features: int | Non
         own = np.arange(nodes)
         sound = (
             len(ints["left"]) == len(ints["right"]) == len(threshold) == nodes
-            and ((ints["left"] >= own) & (ints["left"] < nodes) & (ints["right"] >= own) & (ints["right"] < nodes)).all()
+            and (
+                (ints["left"] >= own) & (ints["left"] < nodes) & (ints["right"] >= own) & (ints["right"] < nodes)
+            ).all()
             and ((ints["root"] >= 0) & (ints["root"] < nodes)).all()
-            and ((ints["leaf"] >= 0) & (ints["leaf"] < nodes)).all() and len(ints["leaf"]) == len(leaf_value)
-            and len(ints["depth"]) == len(ints["root"]) and (ints["depth"] >= 0).all() and (ints["feature"] >= 0).all()
+            and ((ints["leaf"] >= 0) & (ints["leaf"] < nodes)).all()
+            and len(ints["leaf"]) == len(leaf_value)
+            and len(ints["depth"]) == len(ints["root"])
+            and (ints["depth"] >= 0).all()
+            and (ints["feature"] >= 0).all()
             and (n_features is None or (ints["feature"] < n_features).all())
             and (n_classes is None or leaf_value.shape[1] == n_classes)
         )
@@ -131,10 +151,17 @@ def _member(name: str, data: bytes, n_classes: int | None, n_features: int | Non
             raise _broken(name, "with nodes out of bounds")
         value = np.zeros((nodes, leaf_value.shape[1]), dtype=np.float32)
         value[ints["leaf"]] = leaf_value
-        return ForestMember(Forest(ints["feature"], threshold, ints["left"], ints["right"], value, ints["root"], ints["depth"]))
+        return ForestMember(
+            Forest(ints["feature"], threshold, ints["left"], ints["right"], value, ints["root"], ints["depth"])
+        )
     present = _need(name, arrays, "present", 1, "i")
     count = int(_need(name, arrays, "n_classes", 0, "i"))
-    if len(present) == 0 or present.min() < 0 or present.max() >= count or (n_classes is not None and count != n_classes):
+    if (
+        len(present) == 0
+        or present.min() < 0
+        or present.max() >= count
+        or (n_classes is not None and count != n_classes)
+    ):
         raise _broken(name, "with classes out of bounds")
     if kind == "boosting":
         return BoostingMember(_need(name, arrays, "raw", 1, "u").tobytes(), present, count)
@@ -160,7 +187,12 @@ def _arrays(name: str, data: bytes) -> dict[str, npt.NDArray[Any]]:
 
 def _need(name: str, arrays: Mapping[str, npt.NDArray[Any]], key: str, dims: int, kind: str) -> npt.NDArray[Any]:
     array = arrays.get(key)
-    if array is None or array.ndim != dims or array.dtype.kind != kind or (kind == "f" and not np.isfinite(array).all()):
+    if (
+        array is None
+        or array.ndim != dims
+        or array.dtype.kind != kind
+        or (kind == "f" and not np.isfinite(array).all())
+    ):
         raise _broken(name, f"without a sound array {key!r}")
     return array
 

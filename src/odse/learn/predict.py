@@ -12,4 +12,4 @@ def to_percent(share: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
     >>> to_percent(np.array([0.0, 0.005, 0.5, 1.0])).tolist()
     [0, 1, 50, 100]
     """
-    return np.floor(np.clip(share, 0, 1).astype(np.float64) * 100 + 0.5).astype(np.uint8)
+    return np.asarray(np.floor(np.clip(share, 0, 1).astype(np.float64) * 100 + 0.5), dtype=np.uint8)

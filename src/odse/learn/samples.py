@@ -24,26 +24,31 @@ def merge_rare(
     target = samples["target"].astype(str)
     original = target.copy()
     for level in (2, 1):
-        counts = target.value_counts()
+        counts: dict[str, int] = {str(c): int(n) for c, n in target.value_counts().items()}
         few = sorted(code for code, count in counts.items() if count < min_per_class)
         if not few:
             break
         if rare == "refuse":
             raise LearnError.sentence(
-                "learn", f"class {few[0]}", "the number of its points", f"{counts[few[0]]} (of {min_per_class} needed)",
+                "learn",
+                f"class {few[0]}",
+                "the number of its points",
+                f"{counts[few[0]]} (of {min_per_class} needed)",
                 "add points, lower `min_per_class` or set `rare: merge-up`",
             )
         if rare == "drop":
             break
         parents = {code: legend.parent(code, level) for code in few if legend.level_of(code) > level}
-        target = target.replace(parents)
-    counts = target.value_counts()
+        target = target.map(lambda code, to=parents: to.get(code, code))
+    counts = {str(c): int(n) for c, n in target.value_counts().items()}
     left_out = {code for code, count in counts.items() if count < min_per_class}
     records = []
     for code, count in sorted(original.value_counts().items()):
         now = target[original == code].iloc[0]
         if now in left_out:
-            reason = f"left out: fewer than {min_per_class} points, also together with its rare neighbours in the legend"
+            reason = (
+                f"left out: fewer than {min_per_class} points, also together with its rare neighbours in the legend"
+            )
             records.append({"code": code, "count": int(count), "became": None, "reason": reason})
         elif now != code:
             reason = f"merged with other rare classes into {now} {legend.by_code[now].label}: fewer than {min_per_class} points"

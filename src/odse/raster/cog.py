@@ -36,8 +36,8 @@ from odse.store.files import check_room, replacing, sha256_of
 
 BLOCK = 512
 
-LEVEL = 9
-"""Of ZSTD."""
+LEVEL = 1
+"""Of ZSTD: 9 takes a third more time and saves 5 % on classes, nothing on reflectance."""
 
 OVERVIEWS = {"continuous": "AVERAGE", "class": "MODE", "count": "NEAREST", "flag": "NEAREST"}
 
@@ -80,9 +80,7 @@ class CogInfo:
 
 def area_mask(area: BaseGeometry, tile: Tile) -> npt.NDArray[np.bool_]:
     """(y, x), True where a pixel's centre lies inside the area."""
-    mask: npt.NDArray[np.bool_] = geometry_mask(
-        [area], out_shape=tile.shape, transform=tile.transform, invert=True
-    )
+    mask: npt.NDArray[np.bool_] = geometry_mask([area], out_shape=tile.shape, transform=tile.transform, invert=True)
     return mask
 
 
@@ -105,7 +103,7 @@ def write_cog(
     """
     path = Path(path)
     height, width = window[3] - window[1], window[2] - window[0]
-    # What a failed write may have wanted: GDAL only logs a full disk, and frees its own files before one can look.
+    # What a failed write may have wanted: GDAL only logs a full disk, then frees its files before one looks.
     room_mb = 4 + height * width * np.dtype(encoding.dtype).itemsize * 4 // 3 // 2**20
     with environment():
         cover = _cover(parts, window)
@@ -202,11 +200,15 @@ def _vrt(
         lines.append(
             f'<SimpleSource><SourceFilename relativeToVRT="0">{escape(str(part.path))}</SourceFilename>'
             f"<SourceBand>{part.band}</SourceBand>"
-            f'<SrcRect xOff="{source[0]}" yOff="{source[1]}" xSize="{source[2] - source[0]}" ySize="{source[3] - source[1]}"/>'
-            f'<DstRect xOff="{target[0]}" yOff="{target[1]}" xSize="{target[2] - target[0]}" ySize="{target[3] - target[1]}"/>'
+            f"<SrcRect {_rectangle(source)}/><DstRect {_rectangle(target)}/>"
             "</SimpleSource>"
         )
     return "\n".join([*lines, "</VRTRasterBand>", "</VRTDataset>"])
+
+
+def _rectangle(window: Window) -> str:
+    left, top, right, bottom = window
+    return f'xOff="{left}" yOff="{top}" xSize="{right - left}" ySize="{bottom - top}"'
 
 
 def _overlaps(parts: Sequence[Part], window: Window) -> Iterator[tuple[Part, Window, Window]]:
@@ -268,8 +270,8 @@ def _check_part(part: Part, grid: Grid, encoding: Encoding) -> None:
                 "assemble",
                 part.path.name,
                 "its place",
-                f"{source.width} x {source.height} px from ({source.transform.c:g}, {source.transform.f:g}), not "
-                f"{col1 - col0} x {row1 - row0} px from ({place.c:g}, {place.f:g})",
+                f"{source.width} x {source.height} px from ({source.transform.c:g}, {source.transform.f:g}), "
+                f"not {col1 - col0} x {row1 - row0} px from ({place.c:g}, {place.f:g})",
                 "make the tile anew",
             )
         found = (source.dtypes[part.band - 1], source.nodata)
@@ -290,9 +292,7 @@ def _strips(source: DatasetReader, part: Part) -> Iterator[tuple[int, npt.NDArra
     """
     crc = 0
     for row in range(0, source.height, BLOCK):
-        strip = source.read(
-            part.band, window=window_of((0, row, source.width, min(row + BLOCK, source.height)))
-        )
+        strip = source.read(part.band, window=window_of((0, row, source.width, min(row + BLOCK, source.height))))
         crc = crc32(strip, crc)
         yield row, strip
     written = source.tags(part.band).get("CRC32")
@@ -359,9 +359,7 @@ def _verify(
                         encoding.nodata
                     )
                 if (found != encoding.nodata).any():
-                    raise _Different(
-                        f"at its block at row {block[1]}, column {block[0]} a value where no part lies"
-                    )
+                    raise _Different(f"at its block at row {block[1]}, column {block[0]} a value where no part lies")
         total = cog.width * cog.height
     del counts[encoding.nodata]
     return _statistics(counts, encoding, total)
@@ -397,9 +395,7 @@ def _statistics(counts: Mapping[int, int], encoding: Encoding, total: int) -> di
     mean = Fraction(sum(value * count for value, count in counts.items()), n)
     square = Fraction(sum(value * value * count for value, count in counts.items()), n)
     table = (
-        {str(value): counts[value] for value in sorted(counts)}
-        if encoding.name in ("class", "flag", "count")
-        else {}
+        {str(value): counts[value] for value in sorted(counts)} if encoding.name in ("class", "flag", "count") else {}
     )
     return {
         "minimum": float(min(counts)),

@@ -1,4 +1,4 @@
-"""Previews: a layer as a small PNG, drawn from an overview with the layer's own style. No-data is transparent."""
+"""Previews: a layer as a small PNG, drawn from an overview with its own style. No-data is transparent."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import rasterio
 from PIL import Image
 from rasterio.enums import Resampling
 
 from odse.layer.style import Style
-from odse.raster.work import environment
+from odse.raster.work import environment, reading
 
 MAX_PX = 480
 
 
 def read_small(path: Path, *, max_px: int = MAX_PX, resampling: Resampling = Resampling.nearest) -> npt.NDArray[Any]:
-    """A layer (y, x) with at most ``max_px`` on its longer side, from the overview that fits."""
-    with environment(), rasterio.open(path) as source:
+    """A layer (y, x) in stored values, at most ``max_px`` on its longer side, from the overview that fits.
+
+    Raises StoreError for a missing file, UnreadableError for a damaged one.
+    """
+    with environment(), reading(path) as source:
         factor = max(1.0, max(source.height, source.width) / max_px)
         shape = (max(1, round(source.height / factor)), max(1, round(source.width / factor)))
         array: npt.NDArray[Any] = source.read(1, out_shape=shape, resampling=resampling)
@@ -38,25 +40,32 @@ def png(rgba: npt.NDArray[np.uint8]) -> bytes:
         picture.putpalette(table[:, :3].tobytes())
         picture.info["transparency"] = table[:, 3].tobytes()
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG", optimize=False, compress_level=9, **(
-        {"transparency": picture.info["transparency"]} if "transparency" in picture.info else {}
-    ))
+    picture.save(
+        buffer,
+        "PNG",
+        optimize=False,
+        compress_level=9,
+        **({"transparency": picture.info["transparency"]} if "transparency" in picture.info else {}),
+    )
     return buffer.getvalue()
 
 
 def preview(path: Path, style: Style, *, max_px: int = MAX_PX) -> bytes:
-    """A layer drawn with its style, as PNG."""
-    with rasterio.open(path) as source:
+    """A layer drawn with its style, as a PNG of at most ``max_px`` a side. Raises as read_small does."""
+    with environment(), reading(path) as source:
         nodata = source.nodata
     values = read_small(path, max_px=max_px)
     return png(style.colours(values, mask=values == nodata))
 
 
 def preview_rgb(paths: tuple[Path, Path, Path], *, reach: tuple[float, float, float], max_px: int = MAX_PX) -> bytes:
-    """Red, green and blue layers as one picture, each stretched from 0 to ``reach`` in its unit: the same in every year."""
+    """Red, green and blue layers as one picture (PNG), transparent where one of them has no data.
+
+    Each is stretched from 0 to its ``reach`` in its unit, so that pictures of different years compare.
+    """
     channels, known = [], None
     for path, top in zip(paths, reach, strict=True):
-        with rasterio.open(path) as source:
+        with environment(), reading(path) as source:
             nodata, scale, offset = source.nodata, source.scales[0], source.offsets[0]
         values = read_small(path, max_px=max_px, resampling=Resampling.average)
         valid = values != nodata

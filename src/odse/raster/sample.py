@@ -97,6 +97,8 @@ def _blocks(
     height, width = source.block_shapes[band - 1]
     across = -(-source.width // width)
     points = np.flatnonzero(inside)
+    if len(points) == 0:
+        return
     number = (row[points] // height) * across + column[points] // width
     order = np.argsort(number, kind="stable")
     numbers, starts = np.unique(number[order], return_index=True)
@@ -107,9 +109,7 @@ def _blocks(
 
 def _units(source: DatasetReader, band: int, stored: Array) -> npt.NDArray[np.float64]:
     nodata = source.nodatavals[band - 1]
-    units: npt.NDArray[np.float64] = (
-        stored.astype(np.float64) * source.scales[band - 1] + source.offsets[band - 1]
-    )
+    units: npt.NDArray[np.float64] = stored.astype(np.float64) * source.scales[band - 1] + source.offsets[band - 1]
     if nodata is not None:
         units[stored == nodata] = np.nan
     return units

@@ -103,7 +103,7 @@ def _layout(source: DatasetReader, *, strict: bool) -> Iterator[str]:
     levels = [None, *range(len(factors))]
     directories = [int(_tag(source, "IFD_OFFSET", level) or 0) for level in levels]
     if directories[0] > FIRST_DIRECTORY_BYTES:
-        yield f"the image's directory begins at byte {directories[0]}, not in the first {FIRST_DIRECTORY_BYTES}"
+        yield f"the image's directory begins at byte {directories[0]}, beyond {FIRST_DIRECTORY_BYTES}"
     for (name, first), (other, second) in itertools.pairwise(zip(names, directories, strict=True)):
         if second < first:
             yield f"the directory of {other} (byte {second}) comes before that of {name} (byte {first})"

@@ -63,7 +63,10 @@ class Page:
 def render(page: Page) -> str:
     """The page as HTML. Everything that a person wrote is escaped. Pure."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("odse.report", "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True,
+        loader=jinja2.PackageLoader("odse.report", "templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["percent"] = lambda share: f"{100 * share:.0f} %"

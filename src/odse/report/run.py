@@ -20,7 +20,9 @@ def status_table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def failures_table(failures: Sequence[Mapping[str, str]]) -> str:
     """What was set aside, and why. Pure."""
-    return _aligned([["set aside", "class", "why"], *[[f["key"], f["class"], f["sentence"]] for f in failures]], right=False)
+    return _aligned(
+        [["set aside", "class", "why"], *[[f["key"], f["class"], f["sentence"]] for f in failures]], right=False
+    )
 
 
 def _aligned(cells: Sequence[Sequence[str]], *, right: bool = True) -> str:

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import shapely
 
 from odse import __version__
 from odse.catalog.stac import LayerRecord, catalog_files, write_catalog
+from odse.errors import ReceiptError
 from odse.layer.legend import clc_legend
 from odse.layer.style import Style
 from odse.raster.cog import CogInfo
@@ -25,7 +27,7 @@ from odse.run.publication import Publication, collection_id
 from odse.run.task import ALGORITHM
 from odse.sources.layers import read_window
 from odse.store.files import put_bytes, sha256_of
-from odse.store.receipts import Output, Receipt, ReceiptError, damage, digest, read_receipt, write_receipt
+from odse.store.receipts import Output, Receipt, damage, digest, read_receipt, write_receipt
 
 Failures = Sequence[Mapping[str, str]]
 
@@ -56,8 +58,9 @@ def close_run(plan: Plan, failures: Failures) -> None:
         return
     paths = [*_catalogue(plan, published, receipts), *_page(plan, published, receipts, failures)]
     outputs = tuple(Output(path.relative_to(folder).as_posix(), sha256_of(path), path.stat().st_size) for path in paths)
-    write_receipt(folder, Receipt("catalog", "all", key, outputs=outputs, code=__version__,
-                                  counts={"layers": len(published)}))
+    write_receipt(
+        folder, Receipt("catalog", "all", key, outputs=outputs, code=__version__, counts={"layers": len(published)})
+    )
 
 
 def _receipts(plan: Plan) -> dict[str, Receipt]:
@@ -108,9 +111,7 @@ def _page(
     plan: Plan, published: Sequence[Publication], receipts: Mapping[str, Receipt], failures: Failures
 ) -> list[Path]:
     """The pictures that no layer has by itself, and index.html."""
-    by_key = {
-        (one.layer.name.variable, one.layer.name.type, one.layer.name.period): one for one in published
-    }
+    by_key = {(one.layer.name.variable, one.layer.name.type, one.layer.name.period): one for one in published}
     made: list[Path] = []
     rows = _rows(plan, by_key, made)
     accuracy_file = plan.place.folder / "model" / "accuracy.json"
@@ -159,8 +160,13 @@ def _classes(plan: Plan) -> list[dict[str, Any]]:
     known = plan.samples.legend.by_code
     counts = plan.samples.table["target"].value_counts()
     return [
-        {"code": code, "label": known[code].label, "color": known[code].color, "value": known[code].value,
-         "n": int(counts[code])}
+        {
+            "code": code,
+            "label": known[code].label,
+            "color": known[code].color,
+            "value": known[code].value,
+            "n": int(counts[code]),
+        }
         for code in plan.samples.classes
     ]
 
@@ -184,32 +190,78 @@ def _rows(plan: Plan, by_key: Mapping[Any, Publication], made: list[Path]) -> li
     elif any(key[0] == "ndvi" for key in by_key):
         rows.append(_row("ndvi", "NDVI", "Summer median, filled", by_key, "ndvi", "p50", summer))
     if ("clear", "count", next(iter(summer.values()))) in by_key:
-        rows.append(_row("clear", "Clear observations", "Number used in summer: pale 0, dark 7 or more", by_key, "clear",
-                         "count", summer))
+        rows.append(
+            _row(
+                "clear",
+                "Clear observations",
+                "Number used in summer: pale 0, dark 7 or more",
+                by_key,
+                "clear",
+                "count",
+                summer,
+            )
+        )
     filled = _filled_row(plan, by_key, made)
     if filled:
         rows.append(filled)
-    years = {one.layer.name.period.year: one.layer.name.period for one in by_key.values()
-             if one.layer.name.variable == "landcover.hcl" and one.layer.name.period}
+    years = {
+        one.layer.name.period.year: one.layer.name.period
+        for one in by_key.values()
+        if one.layer.name.variable == "landcover.hcl" and one.layer.name.period
+    }
     if years:
         rows.append(_row("class", "Dominant class", "The most probable class", by_key, "landcover.hcl", "c", years))
         truth = _truth_row(plan, made)
         if truth:
             rows.append(truth)
-        rows.append(_row("probability", "Its probability", "Of the dominant class, 0 to 100 %", by_key,
-                         "landcover.hcl.prob", "p", years))
-        rows.append(_row("deviation", "Its uncertainty", "Spread of the learners, 0 to 40 points", by_key,
-                         "landcover.hcl", "md", years))
+        rows.append(
+            _row(
+                "probability",
+                "Its probability",
+                "Of the dominant class, 0 to 100 %",
+                by_key,
+                "landcover.hcl.prob",
+                "p",
+                years,
+            )
+        )
+        rows.append(
+            _row(
+                "deviation",
+                "Its uncertainty",
+                "Spread of the learners, 0 to 40 points",
+                by_key,
+                "landcover.hcl",
+                "md",
+                years,
+            )
+        )
     for code in classes:
         for type_, title in (("p", "Probability"), ("md", "Uncertainty")):
-            rows.append(_row(f"{type_}-{code}", title, f"of the class, in {'%' if type_ == 'p' else 'points'}", by_key,
-                             f"landcover.{code}", type_, years, code))
+            rows.append(
+                _row(
+                    f"{type_}-{code}",
+                    title,
+                    f"of the class, in {'%' if type_ == 'p' else 'points'}",
+                    by_key,
+                    f"landcover.{code}",
+                    type_,
+                    years,
+                    code,
+                )
+            )
     return rows
 
 
 def _row(
-    id_: str, title: str, words: str, by_key: Mapping[Any, Publication], variable: str, type_: str,
-    periods: Mapping[int, Any], code: str | None = None,
+    id_: str,
+    title: str,
+    words: str,
+    by_key: Mapping[Any, Publication],
+    variable: str,
+    type_: str,
+    periods: Mapping[int, Any],
+    code: str | None = None,
 ) -> Row:
     columns = []
     for year, period in sorted(periods.items()):
@@ -256,7 +308,11 @@ def _truth_row(plan: Plan, made: list[Path]) -> Row | None:
             read_window(layers[year], (left, row, right, row + 1), plan.place.grid)[:, ::step]
             for row in range(top, bottom, step)
         ]
-        values = np.ma.concatenate(lines)
+        values = np.ma.concatenate(lines)  # type: ignore[no-untyped-call]
+        x0, _, _, y1 = plan.place.grid.bounds_of(plan.place.window)
+        size = plan.place.grid.resolution_m
+        y, x = np.mgrid[: values.shape[0], : values.shape[1]] * step + 0.5
+        values[~shapely.contains_xy(plan.place.area, x0 + x * size, y1 - y * size)] = np.ma.masked
         out = plan.place.folder / "pictures" / f"truth-{year}.png"
         put_bytes(out, png(style.colours(values.data, mask=np.ma.getmaskarray(values))))
         made.append(out)

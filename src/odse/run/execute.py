@@ -20,13 +20,13 @@ from typing import Any, Literal
 from distributed import Client, Future, KilledWorker, LocalCluster, as_completed
 from tqdm import tqdm
 
-from odse.errors import InterruptedRunError, OdseError, RunError, StoreError
+from odse.errors import InterruptedRunError, OdseError, ReceiptError, RunError, StoreError
 from odse.run.closing import close_run
 from odse.run.plan import Plan, archive_files, check_possible
 from odse.run.steps import carry_out
 from odse.run.task import Task
 from odse.store.files import put_bytes
-from odse.store.receipts import Receipt, ReceiptError, canonical, damage, read_receipt
+from odse.store.receipts import Receipt, canonical, damage, read_receipt
 
 logger = logging.getLogger(__name__)
 
@@ -80,9 +80,7 @@ def failure_record(failure: Failure) -> dict[str, str]:
     return {"key": failure.key, "class": failure.failure, "sentence": failure.sentence}
 
 
-def execute(
-    plan: Plan, *, workers: int = 2, scheduler: str | None = None, progress: bool = True
-) -> Run:
+def execute(plan: Plan, *, workers: int = 2, scheduler: str | None = None, progress: bool = True) -> Run:
     """Do every task of a plan that has no valid receipt, then the catalogue and the page.
 
     Raises RunError when tasks were set aside (after all others were done), InterruptedRunError on Ctrl-C, StoreError when
@@ -108,7 +106,9 @@ def execute(
     if run.failures:
         first = run.failures[0]
         raise RunError.sentence(
-            "finish", f"the run in {folder}", "the number of tasks set aside",
+            "finish",
+            f"the run in {folder}",
+            "the number of tasks set aside",
             f"{len(run.failures)} of {len(plan.tasks)} (first: {first.key}: {first.sentence})",
             f"see `odse status {folder}`, mend the cause and give the same command again",
         )
@@ -121,7 +121,8 @@ def to_do(plan: Plan) -> set[str]:
     A task is done when it has a sealed receipt of the same key and its outputs are intact. Published files are hashed;
     work files are only measured, and a lost one counts only when a task still to do reads it.
     """
-    todo, lost = set(), set()
+    todo: set[str] = set()
+    lost: set[str] = set()
     for task_id, task in plan.tasks.items():
         try:
             receipt = read_receipt(plan.place.folder, task_id)
@@ -156,8 +157,13 @@ def _pool(workers: int, scheduler: str | None, folder: Path) -> Iterator[Client]
     level = quiet.level
     quiet.setLevel(logging.CRITICAL)
     cluster = LocalCluster(
-        n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=0,
-        silence_logs=logging.CRITICAL, local_directory=str(folder / "work" / "dask"),
+        n_workers=workers,
+        threads_per_worker=1,
+        processes=True,
+        dashboard_address=None,
+        memory_limit=0,
+        silence_logs=logging.CRITICAL,
+        local_directory=str(folder / "work" / "dask"),
     )
     client = Client(cluster, set_as_default=False)
     try:
@@ -193,7 +199,12 @@ def _work_off(plan: Plan, todo: set[str], run: Run, client: Client, *, progress:
                 task = tasks[task_id]
                 attempts[task_id] += 1
                 future = client.submit(
-                    carry_out, task, remote_place, shared.of(task), pure=False, retries=0,
+                    carry_out,
+                    task,
+                    remote_place,
+                    shared.of(task),
+                    pure=False,
+                    retries=0,
                     key=f"{task.id}#{attempts[task_id]}-{time.monotonic_ns()}",
                 )
                 in_flight[future.key] = task_id
@@ -212,15 +223,20 @@ def _work_off(plan: Plan, todo: set[str], run: Run, client: Client, *, progress:
                     run.unreadable.append(task_id)
                     if len(run.unreadable) > limit.unreadable_share * ingests:
                         raise RunError.sentence(
-                            "go on with", f"the run in {run.folder}", "the share of unreadable files",
+                            "go on with",
+                            f"the run in {run.folder}",
+                            "the share of unreadable files",
                             f"above limits.unreadable_share ({len(run.unreadable)} of {ingests}, limit "
-                            f"{limit.unreadable_share:.0%})", "mend the archive or raise the limit",
+                            f"{limit.unreadable_share:.0%})",
+                            "mend the archive or raise the limit",
                         )
                 for user in users.get(task_id, ()):
                     waiting[user].discard(task_id)
                     if not waiting[user]:
                         ready.append(user)
-            elif outcome.failure in ("transient", "out of memory", "lost worker") and attempts[task_id] < limit.attempts:
+            elif (
+                outcome.failure in ("transient", "out of memory", "lost worker") and attempts[task_id] < limit.attempts
+            ):
                 time.sleep(min(0.2 * 2 ** attempts[task_id], 5.0))
                 ready.insert(0, task_id)
             else:

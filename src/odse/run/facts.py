@@ -102,7 +102,15 @@ def time_facts(receipts: Mapping[str, Receipt]) -> list[dict[str, Any]]:
     for receipt in receipts.values():
         row = rows.setdefault(
             receipt.step,
-            {"step": receipt.step, "tasks": 0, "read_s": 0.0, "compute_s": 0.0, "write_s": 0.0, "seconds": 0.0, "peak_mb": 0},
+            {
+                "step": receipt.step,
+                "tasks": 0,
+                "read_s": 0.0,
+                "compute_s": 0.0,
+                "write_s": 0.0,
+                "seconds": 0.0,
+                "peak_mb": 0,
+            },
         )
         row["tasks"] += 1
         for what in ("read_s", "compute_s", "write_s", "seconds"):

@@ -25,9 +25,9 @@ from odse.errors import GridError, RecipeError, RunError, SourceError
 from odse.grid import Grid, Tile, grid_, tiles_over
 from odse.layer.period import Season, seasons
 from odse.run.publication import Publication, publications
-from odse.run.recipe import GladData, LayersData, PointsData, Recipe, read_recipe
+from odse.run.recipe import GladData, PointsData, Recipe, read_recipe
 from odse.run.samples import SampleSet, read_samples
-from odse.run.series import Features, Series, describe, read_series
+from odse.run.series import Features, describe, read_series
 from odse.run.task import Place, Task, make_task
 from odse.sources import glad
 from odse.store.files import sha256_of
@@ -83,7 +83,10 @@ def _data_paths(recipe: Recipe, data: dict[str, str], which: str) -> dict[str, s
     for name in data:
         if name not in recipe.data:
             raise RecipeError.sentence(
-                "use", f"--data {name}=…", f"`{name}`", f"not among the data of {which} ({', '.join(recipe.data)})",
+                "use",
+                f"--data {name}=…",
+                f"`{name}`",
+                f"not among the data of {which} ({', '.join(recipe.data)})",
                 "correct the name",
             )
     missing = [name for name in recipe.data if name not in data]
@@ -122,7 +125,9 @@ def read_area(recipe: Recipe, base: Path, grid: Grid) -> BaseGeometry:
     if not moved.is_valid:
         moved = shapely.make_valid(moved)
     if not all(map(lambda v: abs(v) < 1e12, moved.bounds)):
-        raise GridError.sentence("use", "the area", f"its place in {grid.crs}", "outside that CRS", "choose another grid")
+        raise GridError.sentence(
+            "use", "the area", f"its place in {grid.crs}", "outside that CRS", "choose another grid"
+        )
     return moved
 
 
@@ -182,7 +187,12 @@ def _plan(place: Place) -> Plan:
                         "window_years": recipe.steps.fill.window_years,
                         **describe(one),
                     },
-                    inputs={"grid": place.grid.digest, "area": geometry[tile.name], "px": recipe.tile_px, "layers": layers},
+                    inputs={
+                        "grid": place.grid.digest,
+                        "area": geometry[tile.name],
+                        "px": recipe.tile_px,
+                        "layers": layers,
+                    },
                 )
             )
     samples = _learning(place, features, tiles, filled, hashes, add) if recipe.steps.train else None
@@ -244,7 +254,10 @@ def archive_files(place: Place) -> list[glad.GladFile]:
     files = glad.scenes(Path(place.data[name]), intervals=wanted, area_lonlat=lonlat)
     if not files:
         raise SourceError.sentence(
-            "use", f"data `{name}`", "the number of its files in the area and the years", 0,
+            "use",
+            f"data `{name}`",
+            "the number of its files in the area and the years",
+            0,
             "check --data, `area` and `years`",
         )
     return files
@@ -283,8 +296,13 @@ def _learning(
         make_task(
             "samples",
             "ledger",
-            params={"min_per_class": train.min_per_class, "rare": train.rare, "blocks_km": train.blocks_km,
-                    "folds": train.folds, "seed": train.seed},
+            params={
+                "min_per_class": train.min_per_class,
+                "rare": train.rare,
+                "blocks_km": train.blocks_km,
+                "folds": train.folds,
+                "seed": train.seed,
+            },
             inputs={"table": samples.digest},
         )
     )
@@ -317,7 +335,9 @@ def _learning(
                         )
                     )
                 )
-        fits.append(add(make_task("fit", f"{learner}/all", needs=[table, *overlays], params={**common, "learner": learner})))
+        fits.append(
+            add(make_task("fit", f"{learner}/all", needs=[table, *overlays], params={**common, "learner": learner}))
+        )
     model = add(make_task("train", "landcover", needs=[table, *overlays, *fits], params=common))
     for tile in tiles:
         for year in recipe.predict_years_:
@@ -333,9 +353,7 @@ def _learning(
     return samples
 
 
-def estimate(
-    place: Place, features: Features, tiles: list[Tile], layers: int, bytes_to_read: int
-) -> dict[str, float]:
+def estimate(place: Place, features: Features, tiles: list[Tile], layers: int, bytes_to_read: int) -> dict[str, float]:
     """What a plan costs: bytes read and written, memory of the largest task, CPU seconds. Rough until measured."""
     pixels = place.recipe.tile_px**2
     seasons_count = len(features.seasons)
@@ -350,7 +368,9 @@ def estimate(
         "bytes_to_write": float(area_pixels * layers * 0.6),
         "memory_per_worker_bytes": float(4e8 + max(fill_bytes, predict_bytes, composite_bytes)),
         "cpu_seconds": float(
-            bytes_to_read / 8e6 + area_pixels * bands * seasons_count / 5e6 + layers * 0.06
+            bytes_to_read / 8e6
+            + area_pixels * bands * seasons_count / 5e6
+            + layers * 0.06
             + (60 if place.recipe.steps.train else 0)
             + area_pixels * len(place.recipe.predict_years_) / 5e4
         ),
@@ -363,7 +383,10 @@ def check_possible(plan: Plan, *, workers: int) -> None:
     need = plan.cost["memory_per_worker_bytes"] * workers
     if need > memory:
         raise RunError.sentence(
-            "run", "this plan", f"the memory it needs with {workers} workers", f"{need / 2**30:.1f} GiB of {memory / 2**30:.1f} GiB",
+            "run",
+            "this plan",
+            f"the memory it needs with {workers} workers",
+            f"{need / 2**30:.1f} GiB of {memory / 2**30:.1f} GiB",
             "take fewer --workers or a smaller `tile_px`",
         )
     existing = plan.place.folder
@@ -372,7 +395,9 @@ def check_possible(plan: Plan, *, workers: int) -> None:
     free = shutil.disk_usage(existing).free
     if plan.cost["bytes_to_write"] > free:
         raise RunError.sentence(
-            "run", "this plan", "the disk space it needs",
+            "run",
+            "this plan",
+            "the disk space it needs",
             f"about {plan.cost['bytes_to_write'] / 2**30:.1f} GiB of {free / 2**30:.1f} GiB free in {existing}",
             "free some or take another --out",
         )

@@ -87,7 +87,10 @@ def _seasonal(place: Place, features: Features) -> list[Publication]:
             for which, statistic in enumerate(one.statistics):
                 name = _name(place, one.variable, one.method, statistic, season.period)
                 layer = Layer(
-                    name, f"{_words(one.variable)}, {statistic} of {_season(season)}", one.encoding.unit, "continuous",
+                    name,
+                    f"{_words(one.variable)}, {statistic} of {_season(season)}",
+                    one.encoding.unit,
+                    "continuous",
                     default_style(name, scale=one.encoding.scale, offset=one.encoding.offset),
                 )
                 band = one.band(index, which)
@@ -95,8 +98,13 @@ def _seasonal(place: Place, features: Features) -> list[Publication]:
             for which, companion in enumerate(COMPANIONS):
                 name = _name(place, f"fill.{companion}.{one.variable}", "tmwm", "f", season.period)
                 unit = {"phase": "phase", "span": "year", "donors": "observation"}[companion]
-                layer = Layer(name, f"Gap filling of {_words(one.variable)}, {companion}, {_season(season)}", unit, "flag",
-                              default_style(name))
+                layer = Layer(
+                    name,
+                    f"Gap filling of {_words(one.variable)}, {companion}, {_season(season)}",
+                    unit,
+                    "flag",
+                    default_style(name),
+                )
                 band = which * len(features.seasons) + index + 1
                 result.append(Publication(layer, flag, season.true_period, "fill", one.variable, "companions", band))
         if place.recipe.steps.composite is not None:
@@ -130,8 +138,12 @@ def _yearly(place: Place, samples: SampleSet) -> list[Publication]:
             name = _name(place, variable, method, type_, period)
             is_class = type_ == "c"
             layer = Layer(
-                name, f"{title}, {year}", unit, "class" if is_class else "continuous",
-                default_style(name, legend if is_class else None), legend if is_class else None,
+                name,
+                f"{title}, {year}",
+                unit,
+                "class" if is_class else "continuous",
+                default_style(name, legend if is_class else None),
+                legend if is_class else None,
             )
             result.append(Publication(layer, encoding, period, "predict", str(year), "predict", band))
     return result

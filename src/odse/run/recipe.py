@@ -293,7 +293,16 @@ def _sentence(error: ValidationError, node: yaml.Node | None, where: str) -> Rec
     return RecipeError.sentence("read", where, place, f"refused ({value}{message})", "correct it")
 
 
-_TAGS = {"glad", "layers", "points", "constrained-int", "constrained-str", "GridSpec", "literal['odse-30m']", "literal['all']"}
+_TAGS = {
+    "glad",
+    "layers",
+    "points",
+    "constrained-int",
+    "constrained-str",
+    "GridSpec",
+    "literal['odse-30m']",
+    "literal['all']",
+}
 
 
 def _known_keys(words: list[str]) -> list[str]:

@@ -74,20 +74,33 @@ def read_samples(place: Place) -> SampleSet:
     assert train is not None
     legend = clc_legend(None)
     table = read_points(
-        place.data[name], crs_to=place.grid.crs, date=entry.date, class_=entry.class_, weight=entry.weight,
-        legend=legend, x=entry.x, y=entry.y, crs=entry.crs,
+        place.data[name],
+        crs_to=place.grid.crs,
+        date=entry.date,
+        class_=entry.class_,
+        weight=entry.weight,
+        legend=legend,
+        x=entry.x,
+        y=entry.y,
+        crs=entry.crs,
     )
     inside = shapely.contains_xy(place.area, table["x"].to_numpy(), table["y"].to_numpy())
     if not inside.any():
         raise SamplesError.sentence(
-            "use", f"data `{name}`", "the number of its points inside the area", f"0 of {len(table)}",
+            "use",
+            f"data `{name}`",
+            "the number of its points inside the area",
+            f"0 of {len(table)}",
             "check `area` and the points' CRS",
         )
     years = np.isin(table["year"].to_numpy(), place.recipe.years_)
     if not (inside & years).any():
         found = ", ".join(str(year) for year in sorted(set(table["year"])))
         raise SamplesError.sentence(
-            "use", f"data `{name}`", "the number of its points dated within `years`", f"0 (dates: {found})",
+            "use",
+            f"data `{name}`",
+            "the number of its points dated within `years`",
+            f"0 (dates: {found})",
             "check `years` and the date column",
         )
     used = table[inside & years].reset_index(drop=True)
@@ -96,7 +109,10 @@ def read_samples(place: Place) -> SampleSet:
     if used["target"].nunique() < 2:
         only = ", ".join(sorted(set(used["target"]))) or "none"
         raise SamplesError.sentence(
-            "learn from", f"data `{name}`", "the number of its classes with enough points",
-            f"{used['target'].nunique()} ({only})", "add points of other classes or lower `steps.train.min_per_class`",
+            "learn from",
+            f"data `{name}`",
+            "the number of its classes with enough points",
+            f"{used['target'].nunique()} ({only})",
+            "add points of other classes or lower `steps.train.min_per_class`",
         )
     return SampleSet(used, legend, tuple(merged), int(len(table) - (inside & years).sum()))

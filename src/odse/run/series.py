@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from odse.derive.indices import bands_of
 from odse.errors import DeriveError, RecipeError, SourceError
@@ -66,7 +66,9 @@ class Features:
             for season in self.season_names
             for statistic in series.statistics
         ]
-        names += [f"{index}_p50_{season}" for index in self.derived if index not in TERRAIN for season in self.season_names]
+        names += [
+            f"{index}_p50_{season}" for index in self.derived if index not in TERRAIN for season in self.season_names
+        ]
         names += [found.name.variable for found in self.static]
         return tuple(names + [index for index in self.derived if index in TERRAIN])
 
@@ -75,7 +77,9 @@ class Features:
         return next((i for i, s in enumerate(self.seasons) if s.year == year and s.name == name), None)
 
 
-def read_series(recipe: Recipe, data: Mapping[str, str], grid: Grid) -> tuple[tuple[Series, ...], tuple[FoundLayer, ...]]:
+def read_series(
+    recipe: Recipe, data: Mapping[str, str], grid: Grid
+) -> tuple[tuple[Series, ...], tuple[FoundLayer, ...]]:
     """The series and the static layers of a recipe. Reads headers of ready layers; refuses a raster on another grid."""
     wanted = seasons(recipe.years_)
     series: list[Series] = []
@@ -86,7 +90,7 @@ def read_series(recipe: Recipe, data: Mapping[str, str], grid: Grid) -> tuple[tu
             assert composite is not None
             statistics = tuple(f"p{percentile}" for percentile in composite.percentiles)
             for band in BANDS:
-                kind = "thermal" if band == "thermal" else "reflectance"
+                kind: Literal["thermal", "reflectance"] = "thermal" if band == "thermal" else "reflectance"
                 encoding = encoding_(recipe.steps.publish.encoding, kind=kind)
                 series.append(Series(band, statistics, "landsat.glad.ard", encoding))
         elif isinstance(entry, LayersData) and entry.role == "covariate":
@@ -116,7 +120,10 @@ def _series_of(found: list[FoundLayer], wanted: list[Season], data_name: str) ->
         season = season_of(layer.name.period)
         if season is None:
             raise SourceError.sentence(
-                "use", f"layer {layer.path.name}", "its period", f"{layer.name.period}, no season of the scheme odse",
+                "use",
+                f"layer {layer.path.name}",
+                "its period",
+                f"{layer.name.period}, no season of the scheme odse",
                 "mark the data as `static: true` or take it out",
             )
         slots = groups.setdefault((layer.name.variable, layer.name.method), {}).setdefault(layer.name.type, {})
@@ -132,7 +139,10 @@ def _series_of(found: list[FoundLayer], wanted: list[Season], data_name: str) ->
         present = [layer for row in grid_of_layers for layer in row if layer is not None]
         if not present:
             raise SourceError.sentence(
-                "use", f"variable {variable} of data `{data_name}`", "the number of its layers within `years`", 0,
+                "use",
+                f"variable {variable} of data `{data_name}`",
+                "the number of its layers within `years`",
+                0,
                 "change `years` or the folder",
             )
         result.append(Series(variable, types, method, present[0].encoding, grid_of_layers))
@@ -146,14 +156,20 @@ def check_derived(recipe: Recipe, series: list[Series], static: list[FoundLayer]
         if index in TERRAIN:
             if elevation_of(static) is None:
                 raise RecipeError.sentence(
-                    "derive", f"`{index}`", "the number of static layers whose variable starts with `elev`", 0,
+                    "derive",
+                    f"`{index}`",
+                    "the number of static layers whose variable starts with `elev`",
+                    0,
                     "add terrain to `data`",
                 )
             continue
         missing = set(bands_of(index)) - have
         if missing:
             raise DeriveError.sentence(
-                "derive", f"`{index}`", "a band it needs", f"missing ({', '.join(sorted(missing))} p50)",
+                "derive",
+                f"`{index}`",
+                "a band it needs",
+                f"missing ({', '.join(sorted(missing))} p50)",
                 "take it out of `steps.derive`",
             )
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from odse.errors import RunError
-from odse.store.receipts import ReceiptError, damage, iter_receipts
+from odse.errors import ReceiptError, RunError
+from odse.store.receipts import damage, iter_receipts
 
 
 def status(folder: str | Path, *, verify: bool = False) -> dict[str, Any]:
@@ -23,7 +23,9 @@ def status(folder: str | Path, *, verify: bool = False) -> dict[str, Any]:
     folder = Path(folder)
     planned = _planned(folder)
     if planned is None and not (folder / "receipts").is_dir():
-        raise RunError.sentence("tell", f"the state of {folder}", "the number of receipts in it", 0, "give the --out of a run")
+        raise RunError.sentence(
+            "tell", f"the state of {folder}", "the number of receipts in it", 0, "give the --out of a run"
+        )
     failures = _failures(folder)
     failed = {failure["key"] for failure in failures}
     tasks: Counter[str] = Counter()
@@ -78,5 +80,6 @@ def _failures(folder: Path) -> list[dict[str, str]]:
     if not path.exists():
         return []
     return [
-        {"key": one["key"], "class": one["failure"], "sentence": one["sentence"]} for one in json.loads(path.read_bytes())
+        {"key": one["key"], "class": one["failure"], "sentence": one["sentence"]}
+        for one in json.loads(path.read_bytes())
     ]

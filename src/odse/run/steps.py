@@ -24,6 +24,7 @@ import pandas as pd
 
 from odse import __version__
 from odse.grid import Tile
+from odse.layer.period import seasons
 from odse.learn.accuracy import accuracy_report
 from odse.learn.ensemble import Ensemble, fit_fold, fit_member, fit_stack
 from odse.learn.model import Model, member_from_files, member_to_files
@@ -37,7 +38,6 @@ from odse.run.publication import Publication
 from odse.run.samples import SampleSet, read_samples
 from odse.run.series import Features, Series, read_series
 from odse.run.task import Place, Task
-from odse.layer.period import seasons
 from odse.series.composite import composite_bands, support
 from odse.series.fill import fill_many
 from odse.sources import glad
@@ -153,15 +153,33 @@ def composite(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any])
     out, out_support = place.work("composite", f"{task.name}.tif"), place.work("support", f"{task.name}.tif")
     names = [f"{band}_p{p}" for band in glad.BANDS for p in percentiles]
     with clock.of("write"):
-        write_work(out, result.reshape(-1, *tile.shape), transform=tile.transform, crs=place.grid.crs, nodata=0,
-                   band_names=names)
-        write_work(out_support, layers, transform=tile.transform, crs=place.grid.crs, nodata=255,
-                   band_names=["clear", "seen", "unreadable", "days.to.clear"])
+        write_work(
+            out,
+            result.reshape(-1, *tile.shape),
+            transform=tile.transform,
+            crs=place.grid.crs,
+            nodata=0,
+            band_names=names,
+        )
+        write_work(
+            out_support,
+            layers,
+            transform=tile.transform,
+            crs=place.grid.crs,
+            nodata=255,
+            band_names=["clear", "seen", "unreadable", "days.to.clear"],
+        )
     inside = int((~outside).sum())
     clear = int((layers[0][~outside] > 0).sum())
-    return Made(outputs=(out, out_support), counts={"pixels": inside, "pixels_with_clear": clear,
-                                                    "images": len(intervals),
-                                                    "unreadable": sum(part.path is None for part in parts)})
+    return Made(
+        outputs=(out, out_support),
+        counts={
+            "pixels": inside,
+            "pixels_with_clear": clear,
+            "images": len(intervals),
+            "unreadable": sum(part.path is None for part in parts),
+        },
+    )
 
 
 def fill(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any]) -> Made:
@@ -183,10 +201,22 @@ def fill(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any]) -> M
     out, out_companions = place.work("fill", f"{task.name}.tif"), place.work("companions", f"{task.name}.tif")
     names = [f"{series.variable}_{s}_{one.year}-{one.name}" for one in wanted for s in series.statistics]
     with clock.of("write"):
-        write_work(out, np.ascontiguousarray(stored.swapaxes(0, 1)).reshape(-1, *tile.shape), transform=tile.transform,
-                   crs=place.grid.crs, nodata=series.encoding.nodata, band_names=names)
-        write_work(out_companions, companions, transform=tile.transform, crs=place.grid.crs, nodata=255,
-                   band_names=[f"{c}_{one.year}-{one.name}" for c in ("phase", "span", "donors") for one in wanted])
+        write_work(
+            out,
+            np.ascontiguousarray(stored.swapaxes(0, 1)).reshape(-1, *tile.shape),
+            transform=tile.transform,
+            crs=place.grid.crs,
+            nodata=series.encoding.nodata,
+            band_names=names,
+        )
+        write_work(
+            out_companions,
+            companions,
+            transform=tile.transform,
+            crs=place.grid.crs,
+            nodata=255,
+            band_names=[f"{c}_{one.year}-{one.name}" for c in ("phase", "span", "donors") for one in wanted],
+        )
     phases = filled.phase[:, ~outside]
     shares = {f"{one.year}-{one.name}": _phase_counts(phases[i]) for i, one in enumerate(wanted)}
     return Made(outputs=(out, out_companions), statistics={"phase": shares})
@@ -283,12 +313,13 @@ def read_table(place: Place, needs: tuple[str, ...]) -> Table:
         if need.startswith("overlay/"):
             with np.load(place.work("overlay", f"{need.removeprefix('overlay/')}.npz"), allow_pickle=False) as data:
                 matrix[data["rows"]] = data["features"]
-    known = np.isfinite(matrix).all(axis=1)
+    known: npt.NDArray[np.bool_] = np.asarray(np.isfinite(matrix).all(axis=1))
     index = {code: i for i, code in enumerate(chosen.classes)}
-    target = chosen.table["target"].map(index).to_numpy(dtype=np.int64)
+    target = chosen.table["target"].map(index).to_numpy().astype(np.int64)
     weight = chosen.table["weight"].to_numpy(dtype=np.float64)
     ledger = chosen.ledger(place)
-    return Table(chosen, matrix[known], target[known], weight[known], ledger[known].reset_index(drop=True), known)
+    book = ledger.loc[known].reset_index(drop=True)
+    return Table(chosen, matrix[known], np.asarray(target[known]), weight[known], book, known)
 
 
 def fit(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any]) -> Made:
@@ -308,8 +339,16 @@ def fit(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any]) -> Ma
     held = (table.ledger[column] == task.params["fold"]).to_numpy()
     test, train = np.flatnonzero(held), np.flatnonzero(~held)
     with clock.of("compute"):
-        probability = fit_fold(kind, table.features, table.target, table.weight, train_rows=train, test_rows=test,
-                               n_classes=len(classes), seed=seed)
+        probability = fit_fold(
+            kind,
+            table.features,
+            table.target,
+            table.weight,
+            train_rows=train,
+            test_rows=test,
+            n_classes=len(classes),
+            seed=seed,
+        )
     out = place.work("fit", f"{task.name}.npz")
     put_bytes(out, npz({"rows": test.astype(np.int64), "probability": probability.astype(np.float32)}))
     return Made(outputs=(out,), counts={"rows_fitted": len(train), "rows_held_out": len(test)})
@@ -333,12 +372,20 @@ def train(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any]) -> 
     with clock.of("compute"):
         final = fit_stack(oof["spatial"], table.target, table.weight, n_classes=len(classes))
         report = accuracy_report(
-            oof, table.target, table.weight,
+            oof,
+            table.target,
+            table.weight,
             folds={"spatial": table.ledger["fold"].to_numpy(), "random": table.ledger["random_fold"].to_numpy()},
-            learners=learners, classes=classes, legend=table.samples.legend,
+            learners=learners,
+            classes=classes,
+            legend=table.samples.legend,
         )
-    model = Model(Ensemble(tuple(members), final), classes=tuple(classes), features=tuple(task.params["features"]),
-                  about={"samples": table.samples.digest, "title": place.recipe.title})
+    model = Model(
+        Ensemble(tuple(members), final),
+        classes=tuple(classes),
+        features=tuple(task.params["features"]),
+        about={"samples": table.samples.digest, "title": place.recipe.title},
+    )
     folder = place.folder / "model"
     paths = []
     report = {**report, "samples": {**table.samples.summary, "without_features": int((~table.known).sum())}}
@@ -399,9 +446,18 @@ def publish(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any]) -
     recipe = place.recipe
     with clock.of("write"):
         info = write_cog(
-            out, parts, window=place.window, grid=place.grid, layer=one.layer, encoding=one.encoding,
-            tags={"licence": recipe.licence, "attribution": recipe.attribution, "title": recipe.title,
-                  "software": "odse"},
+            out,
+            parts,
+            window=place.window,
+            grid=place.grid,
+            layer=one.layer,
+            encoding=one.encoding,
+            tags={
+                "licence": recipe.licence,
+                "attribution": recipe.attribution,
+                "title": recipe.title,
+                "software": "odse",
+            },
         )
     with clock.of("compute"):
         picture = out.with_suffix(".png")

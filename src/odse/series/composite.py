@@ -55,8 +55,13 @@ def composite(
     [15, 20, 30]
     """
     if isinstance(values, xr.DataArray):
-        plain = composite(values.transpose("time", "y", "x").to_numpy(), xr.DataArray(quality).transpose(
-            "time", "y", "x").to_numpy(), keep=keep, percentiles=percentiles, valid=valid)
+        plain = composite(
+            values.transpose("time", "y", "x").to_numpy(),
+            xr.DataArray(quality).transpose("time", "y", "x").to_numpy(),
+            keep=keep,
+            percentiles=percentiles,
+            valid=valid,
+        )
         coords = {name: values.coords[name] for name in ("y", "x") if name in values.coords}
         return xr.Dataset(
             {"percentile": (("statistic", "y", "x"), plain.percentiles), "count": (("y", "x"), plain.count)},
@@ -89,7 +94,9 @@ def composite_bands(
         for band in range(bands):
             stack = np.ascontiguousarray(values[band], dtype=np.uint16).reshape(times, -1)
             low, high = valid[band]
-            _percentiles(stack, flat_quality, keep, q, pairs, np.uint16(low), np.uint16(high), result[band], count[band])
+            _percentiles(
+                stack, flat_quality, keep, q, pairs, np.uint16(low), np.uint16(high), result[band], count[band]
+            )
     return result.reshape(bands, len(percentiles), height, width), count.reshape(bands, height, width)
 
 
@@ -98,15 +105,22 @@ def _check(values: Array, quality: Array, percentiles: Sequence[int], valid: Seq
         raise SeriesError.sentence("composite", "the values", "their type", values.dtype, "give uint16")
     if values.shape[1:] != quality.shape:
         raise SeriesError.sentence(
-            "composite", "the values", "the shape of their quality", f"{quality.shape}, not {values.shape[1:]}",
+            "composite",
+            "the values",
+            "the shape of their quality",
+            f"{quality.shape}, not {values.shape[1:]}",
             "give one code for every value",
         )
     if not percentiles or not all(0 <= p <= 100 for p in percentiles):
-        raise SeriesError.sentence("composite", "the values", "a percentile", list(percentiles), "give numbers 0 to 100")
+        raise SeriesError.sentence(
+            "composite", "the values", "a percentile", list(percentiles), "give numbers 0 to 100"
+        )
     if len(valid) != len(values):
         raise SeriesError.sentence("composite", "the values", "the number of ranges", len(valid), "give one a band")
     if values.shape[1] > 254:
-        raise SeriesError.sentence("composite", "the values", "the number of dates", values.shape[1], "give at most 254")
+        raise SeriesError.sentence(
+            "composite", "the values", "the number of dates", values.shape[1], "give at most 254"
+        )
 
 
 @lru_cache(maxsize=64)

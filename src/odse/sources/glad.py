@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import pyproj
 import rasterio
+from affine import Affine
 from rasterio.errors import RasterioError, RasterioIOError
 from shapely.geometry.base import BaseGeometry
 
 from odse.errors import GridError
-from odse.grid import Grid, Tile, Window, glad_tiles_over, parse_glad_tile
+from odse.grid import Bounds, Grid, Tile, Window, glad_tiles_over, parse_glad_tile
 from odse.layer.period import Season, interval_period
 from odse.raster.work import environment, read_work, write_work
 
@@ -89,15 +91,23 @@ def ingest(file: GladFile, out: Path, *, grid: Grid, window: Window) -> IngestRe
     try:
         with environment(), rasterio.open(file.path) as source:
             bounds, transform, shape, crs, count = (
-                source.bounds, source.transform, source.shape, source.crs, source.count,
+                source.bounds,
+                source.transform,
+                source.shape,
+                source.crs,
+                source.count,
             )
     except RasterioIOError as error:
         covered = _covered(grid, parse_glad_tile(file.tile_name).bounds, window)
         return IngestReport("unreadable", covered, {"unreadable": 1}, (_note(file, error),))
     if count != 8:
         covered = _covered(grid, tuple(bounds), window)
-        return IngestReport("unreadable", covered, {"unreadable": 1},
-                            (f"{file.tile_name}/{file.interval}: has {count} bands instead of 8",))
+        return IngestReport(
+            "unreadable",
+            covered,
+            {"unreadable": 1},
+            (f"{file.tile_name}/{file.interval}: has {count} bands instead of 8",),
+        )
     covered = _covered(grid, tuple(bounds), window)
     if covered is None:
         return IngestReport("outside")
@@ -131,13 +141,15 @@ def _note(file: GladFile, error: Exception) -> str:
     return f"{file.tile_name}/{file.interval}: unreadable ({' '.join(str(error).split())[:160]})"
 
 
-def _covered(grid: Grid, bounds_lonlat: tuple[float, ...], window: Window) -> Window | None:
+def _covered(grid: Grid, bounds_lonlat: Bounds, window: Window) -> Window | None:
     """The overlap of a box in longitude and latitude with a window, snapped outward to blocks of the grid."""
     change = pyproj.Transformer.from_crs("EPSG:4326", grid.crs, always_xy=True)
     try:
         box = change.transform_bounds(*bounds_lonlat, densify_pts=41)
     except pyproj.exceptions.ProjError as error:
-        raise GridError.sentence("place", "a tile", "its bounds", f"{bounds_lonlat} ({error})", "check the file") from error
+        raise GridError.sentence(
+            "place", "a tile", "its bounds", f"{bounds_lonlat} ({error})", "check the file"
+        ) from error
     col0, row0, col1, row1 = grid.snap(box)
     left, top = max(col0, window[0]) // BLOCK * BLOCK, max(row0, window[1]) // BLOCK * BLOCK
     right, bottom = -(-min(col1, window[2]) // BLOCK) * BLOCK, -(-min(row1, window[3]) // BLOCK) * BLOCK
@@ -146,10 +158,14 @@ def _covered(grid: Grid, bounds_lonlat: tuple[float, ...], window: Window) -> Wi
     return left, top, right, bottom
 
 
+@lru_cache(maxsize=2)
 def _nearest(
-    grid: Grid, window: Window, transform: Any, shape: tuple[int, int], crs_wkt: str
+    grid: Grid, window: Window, transform: Affine, shape: tuple[int, int], crs_wkt: str
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    """Row and column in the source of the pixel that holds each grid pixel's centre; -1 outside. Exact, pixel by pixel."""
+    """Row and column in the source of the pixel that holds each grid pixel's centre; -1 outside. Exact, pixel by pixel.
+
+    All images of a tile lie alike, so a worker that has seen one has the answer for the next.
+    """
     change = pyproj.Transformer.from_crs(grid.crs, crs_wkt, always_xy=True)
     target = grid.transform_of(window)
     height, width = window[3] - window[1], window[2] - window[0]

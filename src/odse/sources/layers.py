@@ -44,7 +44,9 @@ def scan(root: str | Path, *, variables: tuple[str, ...] | None = None) -> list[
         try:
             name = parse_layer_name(path.name, tolerant=True)
         except LayerNameError as error:
-            raise SourceError.sentence("use", f"layer {path.name}", "its name", f"unknown ({error})", "rename it") from error
+            raise SourceError.sentence(
+                "use", f"layer {path.name}", "its name", f"unknown ({error})", "rename it"
+            ) from error
         if variables is None or name.variable in variables:
             found.append(_header(path, name))
     return found
@@ -57,24 +59,40 @@ def _header(path: Path, name: LayerName) -> FoundLayer:
             info = np.iinfo(dtype) if np.dtype(dtype).kind in "iu" else None
             if info is None or source.nodata is None:
                 raise SourceError.sentence(
-                    "use", f"layer {path.name}", "its type and no-data", f"{dtype}, {source.nodata}",
+                    "use",
+                    f"layer {path.name}",
+                    "its type and no-data",
+                    f"{dtype}, {source.nodata}",
                     "store integers with a no-data value",
                 )
             nodata = int(source.nodata)
             low, high = (nodata + 1, info.max) if nodata <= 0 else (info.min, nodata - 1)
             encoding = Encoding(
-                f"as in {name.variable}", dtype, float(source.scales[0]), float(source.offsets[0]), nodata, low, high,
+                f"as in {name.variable}",
+                dtype,
+                float(source.scales[0]),
+                float(source.offsets[0]),
+                nodata,
+                low,
+                high,
                 source.units[0] or "",
             )
             return FoundLayer(
-                path, name, encoding, source.crs.to_wkt() if source.crs else "", tuple(source.transform)[:6], source.shape
+                path,
+                name,
+                encoding,
+                source.crs.to_wkt() if source.crs else "",
+                tuple(source.transform)[:6],
+                source.shape,
             )
     except RasterioIOError as error:
         raise UnreadableError.sentence(
             "read", f"layer {path.name}", "its content", f"broken ({' '.join(str(error).split())})", "fetch it again"
         ) from error
     except EncodingError as error:
-        raise SourceError.sentence("use", f"layer {path.name}", "its no-data", f"unusable ({error})", "mend it") from error
+        raise SourceError.sentence(
+            "use", f"layer {path.name}", "its no-data", f"unusable ({error})", "mend it"
+        ) from error
 
 
 def check_on_grid(found: FoundLayer, grid: Grid) -> str | None:
@@ -83,15 +101,30 @@ def check_on_grid(found: FoundLayer, grid: Grid) -> str | None:
     size = grid.resolution_m
     if not found.crs_wkt or not same_crs(found.crs_wkt, grid.crs):
         value = found.crs_wkt[:60] or "missing"
-        return str(SourceError.sentence("use", f"layer {found.path.name}", "its CRS", f"{value}, not {grid.crs}", "warp it"))
+        return str(
+            SourceError.sentence("use", f"layer {found.path.name}", "its CRS", f"{value}, not {grid.crs}", "warp it")
+        )
     if (b, d) != (0.0, 0.0) or abs(a - size) > 1e-6 or abs(-e - size) > 1e-6:
-        return str(SourceError.sentence(
-            "use", f"layer {found.path.name}", "its pixel size", f"{a:g} x {-e:g} m, not {size:g} m", "warp it to the grid"))
+        return str(
+            SourceError.sentence(
+                "use",
+                f"layer {found.path.name}",
+                "its pixel size",
+                f"{a:g} x {-e:g} m, not {size:g} m",
+                "warp it to the grid",
+            )
+        )
     shift_x, shift_y = (c - grid.origin_xy[0]) % size, (grid.origin_xy[1] - f) % size
     if min(shift_x, size - shift_x) > 1e-3 or min(shift_y, size - shift_y) > 1e-3:
-        return str(SourceError.sentence(
-            "use", f"layer {found.path.name}", "its origin", f"{shift_x:g} m, {shift_y:g} m off the grid {grid.name}",
-            "warp it to the grid"))
+        return str(
+            SourceError.sentence(
+                "use",
+                f"layer {found.path.name}",
+                "its origin",
+                f"{shift_x:g} m, {shift_y:g} m off the grid {grid.name}",
+                "warp it to the grid",
+            )
+        )
     return None
 
 
@@ -106,10 +139,16 @@ def read_window(found: FoundLayer, window: Window, grid: Grid) -> np.ma.MaskedAr
     if col0 < col1 and row0 < row1:
         try:
             with environment(), rasterio.open(found.path) as source:
-                part = source.read(1, window=RasterWindow.from_slices((row0 - top, row1 - top), (col0 - left, col1 - left)))
+                part = source.read(
+                    1, window=RasterWindow.from_slices((row0 - top, row1 - top), (col0 - left, col1 - left))
+                )
         except RasterioIOError as error:
             raise UnreadableError.sentence(
-                "read", f"layer {found.path.name}", "its content", f"broken ({' '.join(str(error).split())})", "fetch it again"
+                "read",
+                f"layer {found.path.name}",
+                "its content",
+                f"broken ({' '.join(str(error).split())})",
+                "fetch it again",
             ) from error
         values[row0 - window[1] : row1 - window[1], col0 - window[0] : col1 - window[0]] = part
     return np.ma.masked_equal(values, found.encoding.nodata, copy=False)

@@ -64,7 +64,9 @@ def _csv(
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
-        raise SamplesError.sentence("read", f"points {path.name}", "its content", f"no CSV ({error})", "mend it") from error
+        raise SamplesError.sentence(
+            "read", f"points {path.name}", "its content", f"no CSV ({error})", "mend it"
+        ) from error
     guesses = (("lon", "lat"), ("longitude", "latitude"), ("x", "y"), ("X", "Y"))
     if x is None or y is None:
         x, y = next(((a, b) for a, b in guesses if a in table.columns and b in table.columns), ("x", "y"))
@@ -76,22 +78,25 @@ def _csv(
         bad = np.flatnonzero(~np.isfinite(numbers))
         if len(bad):
             raise SamplesError.sentence(
-                "use", f"row {bad[0] + 2} of {path.name}", f"column {column!r}", repr(table[column].iloc[bad[0]]),
+                "use",
+                f"row {bad[0] + 2} of {path.name}",
+                f"column {column!r}",
+                repr(table[column].iloc[bad[0]]),
                 "write a number",
             )
         places.append(numbers)
     change = pyproj.Transformer.from_crs(crs, crs_to, always_xy=True)
-    px, py = change.transform(*places)
+    px, py = change.transform(places[0], places[1])
     return table, np.asarray(px), np.asarray(py)
 
 
-def _vector(
-    path: Path, crs_to: str, crs: str
-) -> tuple[pd.DataFrame, np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+def _vector(path: Path, crs_to: str, crs: str) -> tuple[pd.DataFrame, np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     try:
         meta, _, shapes, values = pyogrio.raw.read(path)
     except pyogrio.errors.DataSourceError as error:
-        raise SamplesError.sentence("read", f"points {path.name}", "its content", f"no vector file ({error})", "mend it") from error
+        raise SamplesError.sentence(
+            "read", f"points {path.name}", "its content", f"no vector file ({error})", "mend it"
+        ) from error
     geometry = shapely.from_wkb(shapes)
     kinds = set(shapely.get_type_id(geometry))
     if kinds != {0}:
@@ -110,7 +115,11 @@ def _years(path: Path, column: pd.Series[Any], name: str) -> np.ndarray[Any, Any
         digits = text.split(".")[0] if text.replace(".", "", 1).isdigit() else text[:4]
         if len(digits) != 4 or not digits.isdigit() or (len(text) > 6 and text[4] not in "-./T"):
             raise SamplesError.sentence(
-                "use", f"row {row + 2} of {path.name}", f"its {name}", repr(text), "write a year or a date like 2019-06-30"
+                "use",
+                f"row {row + 2} of {path.name}",
+                f"its {name}",
+                repr(text),
+                "write a year or a date like 2019-06-30",
             )
         years[row] = int(digits)
     return years
@@ -127,7 +136,10 @@ def _codes(path: Path, column: pd.Series[Any], name: str, legend: Legend) -> lis
             codes.append(legend.value_to_code(int(text)))
         except (ValueError, LegendError):
             raise SamplesError.sentence(
-                "use", f"row {row + 2} of {path.name}", f"its {name}", f"{text!r}, neither code nor value of {legend.name}",
+                "use",
+                f"row {row + 2} of {path.name}",
+                f"its {name}",
+                f"{text!r}, neither code nor value of {legend.name}",
                 "correct it or take the row out",
             ) from None
     return codes
@@ -138,6 +150,10 @@ def _weights(path: Path, column: pd.Series[Any], name: str) -> np.ndarray[Any, A
     bad = np.flatnonzero(~(np.isfinite(numbers) & (numbers >= 0)))
     if len(bad):
         raise SamplesError.sentence(
-            "use", f"row {bad[0] + 2} of {path.name}", f"its {name}", repr(column.iloc[bad[0]]), "write a number of 0 or more"
+            "use",
+            f"row {bad[0] + 2} of {path.name}",
+            f"its {name}",
+            repr(column.iloc[bad[0]]),
+            "write a number of 0 or more",
         )
     return np.asarray(numbers)

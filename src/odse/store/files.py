@@ -107,9 +107,7 @@ def sha256_of(path: Path) -> str:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
-        raise StoreError.sentence(
-            "read", str(path), "the file", "missing", "run again: it is made anew"
-        ) from None
+        raise StoreError.sentence("read", str(path), "the file", "missing", "run again: it is made anew") from None
     except OSError as error:
         raise store_error(Path(path), error, verb="read") from error
 

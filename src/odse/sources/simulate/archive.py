@@ -75,7 +75,9 @@ def simulate(
     """
     out, wanted = Path(out), tuple(sorted(set(years)))
     if size_px < 32 or not wanted:
-        raise SourceError.sentence("simulate", "an area", "its size", f"{size_px} pixels, {len(wanted)} years", "take 32 or more")
+        raise SourceError.sentence(
+            "simulate", "an area", "its size", f"{size_px} pixels, {len(wanted)} years", "take 32 or more"
+        )
     window = window_of(size_px, centre_xy)
     area = area_of(window, seed)
     world = _world(window, wanted, seed)
@@ -172,7 +174,9 @@ def _inner(window: Window) -> tuple[float, float, float, float]:
 
 
 @lru_cache(maxsize=8)
-def _look_up(tile: GladTile, window: Window) -> tuple[float, float, npt.NDArray[np.int64], npt.NDArray[np.int64]] | None:
+def _look_up(
+    tile: GladTile, window: Window
+) -> tuple[float, float, npt.NDArray[np.int64], npt.NDArray[np.int64]] | None:
     """West and north edge of a tile's image, and the world's row and column of each of its pixels."""
     back = pyproj.Transformer.from_crs("EPSG:3035", "EPSG:4326", always_xy=True)
     left, bottom, right, top = back.transform_bounds(*_inner(window), densify_pts=41)
@@ -201,9 +205,18 @@ def _write_tile(image: npt.NDArray[np.uint16], path: Path, tile: GladTile, windo
     pixels[:, row < 0] = 0
     if not pixels[7].any():
         return 0
-    profile = {"driver": "GTiff", "dtype": "uint16", "count": 8, "height": row.shape[0], "width": row.shape[1],
-               "crs": "EPSG:4326", "transform": from_origin(west, north, PIXEL_DEG, PIXEL_DEG), "compress": "lzw",
-               "interleave": "pixel", "nodata": 0}
+    profile = {
+        "driver": "GTiff",
+        "dtype": "uint16",
+        "count": 8,
+        "height": row.shape[0],
+        "width": row.shape[1],
+        "crs": "EPSG:4326",
+        "transform": from_origin(west, north, PIXEL_DEG, PIXEL_DEG),
+        "compress": "lzw",
+        "interleave": "pixel",
+        "nodata": 0,
+    }
     _write(path, pixels, profile)
     return 1
 
@@ -216,16 +229,28 @@ def _write(path: Path, array: npt.NDArray[Any], profile: dict[str, Any]) -> None
 
 
 def _on_grid(window: Window, dtype: str, nodata: int) -> dict[str, Any]:
-    return {"driver": "GTiff", "dtype": dtype, "count": 1, "height": window[3] - window[1], "width": window[2] - window[0],
-            "crs": "EPSG:3035", "transform": ODSE_30M.transform_of(window), "compress": "deflate", "nodata": nodata,
-            "tiled": True, "blockxsize": 256, "blockysize": 256}
+    return {
+        "driver": "GTiff",
+        "dtype": dtype,
+        "count": 1,
+        "height": window[3] - window[1],
+        "width": window[2] - window[0],
+        "crs": "EPSG:3035",
+        "transform": ODSE_30M.transform_of(window),
+        "compress": "deflate",
+        "nodata": nodata,
+        "tiled": True,
+        "blockxsize": 256,
+        "blockysize": 256,
+    }
 
 
 def _terrain(folder: Path, world: World, window: Window) -> None:
     period = Period.of_year(2000)
     for variable, values in (("elev.simulated", world.elevation_m * 10), ("slope.percent", world.slope_percent * 10)):
-        name = LayerName.v1("dtm", variable, method="simulation", type="m", resolution_m=30, period=period, area="pilot",
-                            version="v0.1")
+        name = LayerName.v1(
+            "dtm", variable, method="simulation", type="m", resolution_m=30, period=period, area="pilot", version="v0.1"
+        )
         stored = np.clip(np.floor(values + 0.5), 0, 32000).astype(np.int16)
         _write(folder / f"{name}.tif", stored[None], _on_grid(window, "int16", -9999))
 
@@ -233,8 +258,16 @@ def _terrain(folder: Path, world: World, window: Window) -> None:
 def _truth(folder: Path, world: World, window: Window) -> None:
     value = np.array([clc_legend().by_code[str(code)].value for code in CLASSES], dtype=np.uint8)
     for year, land in world.land.items():
-        name = LayerName.v1("lcv", "landcover.hcl", method="truth", type="c", resolution_m=30,
-                            period=Period.of_year(year), area="pilot", version="v0.1")
+        name = LayerName.v1(
+            "lcv",
+            "landcover.hcl",
+            method="truth",
+            type="c",
+            resolution_m=30,
+            period=Period.of_year(year),
+            area="pilot",
+            version="v0.1",
+        )
         _write(folder / f"{name}.tif", value[land][None], _on_grid(window, "uint8", 255))
 
 
@@ -245,9 +278,7 @@ def _geojson(area: BaseGeometry) -> bytes:
     return json.dumps({"type": "FeatureCollection", "features": [feature]}, indent=1).encode()
 
 
-def _samples(
-    world: World, window: Window, area: BaseGeometry, years: Sequence[int], count: int, seed: int
-) -> str:
+def _samples(world: World, window: Window, area: BaseGeometry, years: Sequence[int], count: int, seed: int) -> str:
     """Dated points: common classes more often than rare ones, a few with the wrong class and less confidence."""
     rng = generator(seed, "samples")
     inside = ~geometry_mask([area], out_shape=world.elevation_m.shape, transform=ODSE_30M.transform_of(window))

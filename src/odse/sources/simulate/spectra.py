@@ -60,7 +60,7 @@ def green_share(day: float, start: F32, end: F32, least: F32, most: F32) -> F32:
     """The seasonal course: up around ``start``, down around ``end`` (double logistic)."""
     up = 1 / (1 + np.exp(-(day - start) / 11.0))
     down = 1 / (1 + np.exp((day - end) / 13.0))
-    return (least + (most - least) * up * down).astype(np.float32)
+    return np.asarray(least + (most - least) * up * down, dtype=np.float32)
 
 
 def surface(world: World, year: int, day: float, seed: int) -> tuple[F32, F32]:
@@ -76,17 +76,28 @@ def surface(world: World, year: int, day: float, seed: int) -> tuple[F32, F32]:
     end = _NUMBERS[land, 3] + 0.7 * shift - 5 * world.north
     start = np.where(arable, start + np.array([-15.0, 42.0, 62.0])[crop], start)
     end = np.where(arable, end + np.array([-12.0, 62.0, 48.0])[crop], end)
-    vigour = 1 + HARD * (0.13 * fixed.standard_normal(parcels)[world.field] + 0.07 * calendar.standard_normal(parcels)[world.field]
-                         + 0.05 * world.moisture)
+    vigour = 1 + HARD * (
+        0.13 * fixed.standard_normal(parcels)[world.field]
+        + 0.07 * calendar.standard_normal(parcels)[world.field]
+        + 0.05 * world.moisture
+    )
     least = np.clip(_NUMBERS[land, 0] * (1 + HARD * 0.25 * fixed.standard_normal(parcels)[world.field]), 0, 0.97)
     most = np.clip(_NUMBERS[land, 1] * vigour, 0, 0.98)
     share = np.clip(green_share(day, start, end, least, most), 0, 1)
-    bright = np.exp(HARD * (0.17 * fixed.standard_normal(parcels)[world.field] - 0.06 * world.moisture) + 0.06 * world.texture)
+    bright = np.exp(
+        HARD * (0.17 * fixed.standard_normal(parcels)[world.field] - 0.06 * world.moisture) + 0.06 * world.texture
+    )
     shade = 1 - 0.05 * HARD * np.abs(fixed.standard_normal(parcels)[world.field])
     reflectance = np.empty((6, *land.shape), dtype=np.float32)
     for band in range(6):
         reflectance[band] = (1 - share) * _BARE[land, band] * bright + share * _GREEN[land, band] * shade
     season = np.cos(2 * np.pi * (day - 200) / 365.25)
-    kelvin = (284 + 13.5 * season - 0.0065 * (world.elevation_m - 400) - 2.0 * world.north
-              + _NUMBERS[land, 4] * (0.5 + 0.5 * season) + 0.6 * world.texture)
+    kelvin = (
+        284
+        + 13.5 * season
+        - 0.0065 * (world.elevation_m - 400)
+        - 2.0 * world.north
+        + _NUMBERS[land, 4] * (0.5 + 0.5 * season)
+        + 0.6 * world.texture
+    )
     return reflectance, kelvin.astype(np.float32)

@@ -40,8 +40,9 @@ def noise(shape: tuple[int, int], scale_px: float, rng: np.random.Generator) -> 
         y0, x0 = y.astype(int), x.astype(int)
         fy, fx = (y - y0)[:, None], (x - x0)[None, :]
         rows0, rows1 = field[y0], field[y0 + 1]
-        field = ((1 - fy) * ((1 - fx) * rows0[:, x0] + fx * rows0[:, x0 + 1])
-                 + fy * ((1 - fx) * rows1[:, x0] + fx * rows1[:, x0 + 1]))
+        field = (1 - fy) * ((1 - fx) * rows0[:, x0] + fx * rows0[:, x0 + 1]) + fy * (
+            (1 - fx) * rows1[:, x0] + fx * rows1[:, x0 + 1]
+        )
     return np.ascontiguousarray(field[: shape[0], : shape[1]], dtype=np.float32)
 
 
@@ -54,7 +55,7 @@ def patches(shape: tuple[int, int], spacing_px: float, rng: np.random.Generator)
     y, x = np.mgrid[: shape[0], : shape[1]]
     places = np.stack([y.ravel(), x.ravel()], axis=1).astype(np.float32)
     _, nearest = cKDTree(points @ turn.T).query(places @ turn.T)
-    return nearest.reshape(shape).astype(np.int32)
+    return np.asarray(nearest, dtype=np.int32).reshape(shape)
 
 
 @dataclass(frozen=True)
@@ -118,8 +119,11 @@ def make_world(shape: tuple[int, int], years: Sequence[int], seed: int) -> World
     lakes = (noise(shape, 12, rng) > 2.15) & (elevation < 430)
     land[lakes] = PLACE[512]
     return World(
-        elevation.astype(np.float32), steep.astype(np.float32), _changes(land, years, stand, towns, seed),
-        np.where(forest, stand + field.max() + 1, field).astype(np.int32), moisture.astype(np.float32),
+        elevation.astype(np.float32),
+        steep.astype(np.float32),
+        _changes(land, years, stand, towns, seed),
+        np.where(forest, stand + field.max() + 1, field).astype(np.int32),
+        moisture.astype(np.float32),
         np.linspace(1, 0, shape[0], dtype=np.float32)[:, None] * np.ones((1, shape[1]), np.float32),
         rng.standard_normal(shape, dtype=np.float32),
     )
@@ -132,11 +136,13 @@ def _towns(shape: tuple[int, int], elevation: F32, rng: np.random.Generator) -> 
     result = np.zeros(shape, dtype=np.float32)
     for _ in range(max(3, int(shape[0] * shape[1] / 17000))):
         cy, cx, radius = rng.uniform(0, shape[0]), rng.uniform(0, shape[1]), rng.uniform(6, 24)
-        result = np.maximum(result, np.exp(-(((y - cy) ** 2 + (x - cx) ** 2) / (2 * radius**2)) ** 0.8))
+        result = np.maximum(result, np.exp(-((((y - cy) ** 2 + (x - cx) ** 2) / (2 * radius**2)) ** 0.8)))
     return np.clip(result + ragged * (result > 0.05), 0, 1) * (elevation < 620)
 
 
-def _changes(land: Codes, years: Sequence[int], stand: npt.NDArray[np.int32], towns: F32, seed: int) -> dict[int, Codes]:
+def _changes(
+    land: Codes, years: Sequence[int], stand: npt.NDArray[np.int32], towns: F32, seed: int
+) -> dict[int, Codes]:
     """Clear-cuts that stay, towns that grow, one fire, and parcels that go from arable to pasture and back."""
     rng = generator(seed, "changes")
     shape = land.shape
