@@ -1,7 +1,7 @@
 """The ensemble: three members, stacked by logistic regression on out-of-fold probabilities.
 
-After Witjes et al. 2022 (PeerJ 10:e13573): random forest, gradient boosting, neural network; a multinomial logistic
-meta-learner on their probabilities, estimator by estimator; uncertainty ``md`` is the population standard deviation over the
+After Witjes et al. 2022 (PeerJ 10:e13573): random forest, gradient boosting, neural network, a multinomial logistic
+meta-learner on their probabilities; uncertainty ``md`` is the population standard deviation over the
 members' probabilities, class by class.
 """
 
@@ -15,9 +15,9 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 import xgboost
+from scipy.optimize import minimize
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 
 from odse.learn.forest import Forest
@@ -167,30 +167,60 @@ def fit_fold(
 
 @dataclass(frozen=True)
 class Stack:
-    """Multinomial logistic regression on the members' probabilities, member by member."""
+    """Multinomial logistic regression on the members' log-probabilities: one weight a member, one bias a class.
 
-    coef: F64
-    """(learner x class, class)"""
-    intercept: F64
+    A free coefficient for every pair of inputs and classes (129 x 43 in a continental legend) follows the noise of rare
+    classes; these few cannot, and equal weights, to which the fit is shrunk, are the members' geometric mean.
+    """
+
+    weight: F64
+    """(learner,)"""
+    bias: F64
+    """(class,)"""
 
     def predict(self, probabilities: npt.NDArray[Any]) -> F32:
         """(n, learner, class) -> (n, class)"""
-        return _softmax(probabilities.reshape(len(probabilities), -1) @ self.coef + self.intercept)
+        return _softmax(np.einsum("nlc,l->nc", _logs(probabilities), self.weight) + self.bias)
 
 
-def fit_stack(probabilities: npt.NDArray[Any], target: Index, weight: F64, *, n_classes: int) -> Stack:
-    """Fit on out-of-fold probabilities (n, learner, class). Classes absent from ``target`` get probability 0."""
-    flat = probabilities.reshape(len(probabilities), -1).astype(np.float64)
+SMALLEST = 0.005
+"""Probabilities below it count as it: a member of 150 trees cannot tell them apart."""
+
+
+def _logs(probabilities: npt.NDArray[Any]) -> F64:
+    return np.log(np.maximum(probabilities, SMALLEST, dtype=np.float64))
+
+
+def fit_stack(
+    probabilities: npt.NDArray[Any], target: Index, weight: F64, *, n_classes: int, ridge: float = 2.0
+) -> Stack:
+    """Fit on out-of-fold probabilities (n, learner, class) by weighted maximum likelihood.
+
+    ``ridge`` shrinks the weights to equality and the biases to zero, as so many samples would. Deterministic; the order of
+    the members changes nothing but the order of the weights.
+    """
     rows = weight > 0
-    model = LogisticRegression(C=10.0, max_iter=2000, tol=1e-6)
-    model.fit(flat[rows], target[rows], sample_weight=weight[rows] / weight[rows].mean())
-    coef = np.zeros((flat.shape[1], n_classes))
-    intercept = np.full(n_classes, -60.0)
-    if len(model.classes_) == 2:
-        coef[:, model.classes_[1]], intercept[model.classes_] = model.coef_[0], [0.0, model.intercept_[0]]
-    else:
-        coef[:, model.classes_], intercept[model.classes_] = model.coef_.T, model.intercept_
-    return Stack(coef, intercept)
+    logs, y = _logs(probabilities[rows]), target[rows]
+    share = weight[rows] / weight[rows].mean()
+    n, learners, _ = logs.shape
+    even = 1.0 / learners
+    picked = np.zeros((n, n_classes))
+    picked[np.arange(n), y] = 1.0
+
+    def loss(x: F64) -> tuple[float, F64]:
+        w, b = x[:learners], x[learners:]
+        logits = np.einsum("nlc,l->nc", logs, w) + b
+        logits = logits - logits.max(axis=1, keepdims=True)
+        logsum = np.log(np.exp(logits).sum(axis=1))
+        error = (np.exp(logits - logsum[:, None]) - picked) * share[:, None]
+        value = float((share * (logsum - logits[np.arange(n), y])).sum())
+        value += ridge * float(((w - even) ** 2).sum() * 10 + (b**2).sum())
+        slope_w = np.einsum("nlc,nc->l", logs, error) + 20 * ridge * (w - even)
+        return value, np.concatenate([slope_w, error.sum(axis=0) + 2 * ridge * b])
+
+    start = np.concatenate([np.full(learners, even), np.zeros(n_classes)])
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 500, "ftol": 1e-12, "gtol": 1e-8})
+    return Stack(found.x[:learners], found.x[learners:])
 
 
 @dataclass(frozen=True)
@@ -222,7 +252,7 @@ def members_predict(members: Sequence[Member], features: F32) -> F32:
 def combine(each: F32, stack: Stack) -> Prediction:
     """From the members' probabilities (n, learner, class) to the ensemble's answer.
 
-    >>> stack = Stack(np.eye(2), np.zeros(2))
+    >>> stack = Stack(np.ones(1), np.zeros(2))
     >>> combine(np.array([[[0.9, 0.1]]], dtype=np.float32), stack).deviation.tolist()
     [[0.0, 0.0]]
     """

@@ -38,7 +38,7 @@ class Model:
             for name, data in member_to_files(member).items():
                 files[f"{place}-{name}"] = data
                 names.append(f"{place}-{name}")
-        files["stack.npz"] = _npz({"coef": self.ensemble.stack.coef, "intercept": self.ensemble.stack.intercept})
+        files["stack.npz"] = _npz({"weight": self.ensemble.stack.weight, "bias": self.ensemble.stack.bias})
         card = {
             "schema": SCHEMA,
             "classes": list(self.classes),
@@ -62,12 +62,11 @@ class Model:
         n = len(card["classes"])
         members = tuple(_member(name, files[name], n, len(card["features"])) for name in card["members"])
         arrays = _arrays("stack.npz", files["stack.npz"])
-        coef, intercept = _need("stack.npz", arrays, "coef", 2, "f"), _need("stack.npz", arrays, "intercept", 1, "f")
-        if coef.shape != (len(members) * n, n) or intercept.shape != (n,):
+        weight = _need("stack.npz", arrays, "weight", 1, "f")
+        bias = _need("stack.npz", arrays, "bias", 1, "f")
+        if weight.shape != (len(members),) or bias.shape != (n,):
             raise _broken("stack.npz", "of another shape")
-        return cls(
-            Ensemble(members, Stack(coef, intercept)), tuple(card["classes"]), tuple(card["features"]), card["about"]
-        )
+        return cls(Ensemble(members, Stack(weight, bias)), tuple(card["classes"]), tuple(card["features"]), card["about"])
 
 
 def _broken(name: str, value: str) -> LearnError:

@@ -126,7 +126,7 @@ def read_receipt(folder: Path, task_id: str) -> Receipt | None:
 def iter_receipts(folder: Path) -> Iterator[tuple[str, Receipt | ReceiptError]]:
     """Every receipt of a run in the order of names; a damaged one comes as its error."""
     root = folder / "receipts"
-    for path in sorted(root.rglob("*.json")):
+    for path in sorted(root.rglob("[!.]*.json")):
         task_id = path.relative_to(root).as_posix().removesuffix(".json")
         try:
             yield task_id, Receipt.from_bytes(path.read_bytes(), where=f"receipt {task_id}")
