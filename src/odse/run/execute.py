@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
+import threading
 import time
 import traceback
 from collections import Counter
@@ -88,6 +90,7 @@ def execute(plan: Plan, *, workers: int = 2, scheduler: str | None = None, progr
     """
     folder = plan.place.folder
     check_possible(plan, workers=workers)
+    _sweep(folder)
     put_bytes(folder / "work" / "plan.json", canonical({task.id: task.key for task in plan.tasks.values()}))
     run = Run(folder)
     todo = to_do(plan)
@@ -113,6 +116,13 @@ def execute(plan: Plan, *, workers: int = 2, scheduler: str | None = None, progr
             f"see `odse status {folder}`, mend the cause and give the same command again",
         )
     return run
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a killed run had not finished writing: hidden files that were never given their name."""
+    for left in (path for place in ("work", "receipts", "model", "pictures", "*_*_v*") for path in folder.glob(place)):
+        for beside in left.rglob(".*.tmp*"):
+            beside.unlink(missing_ok=True)
 
 
 def to_do(plan: Plan) -> set[str]:
@@ -156,6 +166,8 @@ def _pool(workers: int, scheduler: str | None, folder: Path) -> Iterator[Client]
     quiet = logging.getLogger("distributed")
     level = quiet.level
     quiet.setLevel(logging.CRITICAL)
+    # Ctrl-C reaches the whole process group; workers started while it is ignored leave it to the client.
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN) if _in_main_thread() else None
     cluster = LocalCluster(
         n_workers=workers,
         threads_per_worker=1,
@@ -166,12 +178,18 @@ def _pool(workers: int, scheduler: str | None, folder: Path) -> Iterator[Client]
         local_directory=str(folder / "work" / "dask"),
     )
     client = Client(cluster, set_as_default=False)
+    if handler is not None:
+        signal.signal(signal.SIGINT, handler)
     try:
         yield client
     finally:
         client.close()
         cluster.close()
         quiet.setLevel(level)
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
 
 
 def _work_off(plan: Plan, todo: set[str], run: Run, client: Client, *, progress: bool) -> None:

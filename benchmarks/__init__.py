@@ -1,0 +1,1 @@
+"""Time against peers, side by side in one run."""

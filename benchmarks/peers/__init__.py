@@ -1,0 +1,1 @@
+"""Peers at their best setting, and patterns of the field rebuilt for a fair comparison."""

@@ -1,0 +1,122 @@
+"""Gap filling: equal to a naive reading of the definition, and its algebra."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from statistics import median
+
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from odse.errors import SeriesError
+from odse.series.fill import fill, fill_many, half_widths
+
+
+def naive(series: list[int], nodata: int, seasons: int, window: int) -> list[tuple[int, int, int, int]]:
+    """(value, phase, span, donors) of every date, as the definition says it, in fractions."""
+    n = -(-len(series) // seasons)
+
+    def values(c: int, h: int) -> list[Fraction]:
+        places = (c + k * seasons for k in range(-h, h + 1))
+        return [Fraction(series[p]) for p in places if 0 <= p < len(series) and series[p] != nodata]
+
+    def one(t: int) -> tuple[int, int, int, int]:
+        if series[t] != nodata:
+            return series[t], 0, 0, 0
+        for h in half_widths(n, window):
+            if found := values(t, h):
+                return round_half_up(median(found)), 1, h, len(found)
+        for j in range(1, seasons // 2 + 1):
+            for h in half_widths(n, window):
+                sides = [[values(t + s * i, h) for i in range(1, j + 1)] for s in (-1, 1)]
+                known = [[v for v in side if v] for side in sides]
+                if all(known):
+                    middle = [median([median(v) for v in side]) for side in known]
+                    return round_half_up(Fraction(sum(middle)) / 2), 2, h, sum(len(v) for side in known for v in side)
+        for h in half_widths(n, window):
+            around = [values(c, h) for c in range(t - (seasons - 1) // 2, t + seasons // 2 + 1)]
+            if any(around):
+                known = [v for v in around if v]
+                return round_half_up(median([median(v) for v in known])), 3, h, sum(map(len, known))
+        return nodata, 255, 255, 255
+
+    return [one(t) for t in range(len(series))]
+
+
+def round_half_up(value: Fraction | float) -> int:
+    return int((Fraction(value) + Fraction(1, 2)) // 1)
+
+
+gappy = st.integers(1, 40).flatmap(
+    lambda n: hnp.arrays(np.uint16, n, elements=st.one_of(st.just(0), st.just(0), st.integers(0, 65535)))
+)
+
+
+@given(gappy, st.sampled_from([1, 3, 5, 9]), st.sampled_from([1, 2, 3, 4, 6]))
+def test_equal_to_the_naive_reading(series, window, seasons) -> None:
+    result = fill(series.reshape(-1, 1, 1), nodata=0, seasons_per_year=seasons, window_years=window)
+    told = list(zip(*(a.ravel().tolist() for a in (result.values, result.phase, result.span, result.donors)), strict=True))
+    assert told == naive(series.tolist(), 0, seasons, window)
+
+
+@given(gappy)
+def test_known_pixels_are_untouched_and_one_date_is_enough(series) -> None:
+    result = fill(series.reshape(-1, 1, 1), nodata=0).values.ravel()
+    known = series != 0
+    assert (result[known] == series[known]).all()
+    assert (result != 0).all() or not known.any()
+
+
+@given(gappy, st.integers(0, 6), st.integers(0, 6))
+def test_empty_composites_before_and_after_change_nothing(series, before, after) -> None:
+    padded = np.concatenate([np.zeros(before, np.uint16), series, np.zeros(after, np.uint16)])
+    plain = fill(series.reshape(-1, 1, 1), nodata=0)
+    wide = fill(padded.reshape(-1, 1, 1), nodata=0)
+    inside = slice(before, before + len(series))
+    assert (wide.values[inside] == plain.values).all() and (wide.phase[inside] == plain.phase).all()
+
+
+def test_half_widths() -> None:
+    assert half_widths(21, 9) == [4, 8, 13, 17, 21]
+    assert half_widths(3, 9) == [3]
+
+
+def test_a_three_year_series_is_filled() -> None:
+    series = np.array([10, 20, 30, 40, 0, 22, 32, 42, 14, 24, 34, 44], dtype=np.uint8).reshape(-1, 1, 1)
+    result = fill(series, nodata=0)
+    assert result.values[4, 0, 0] == 12 and result.phase[4, 0, 0] == 1 and result.donors[4, 0, 0] == 2
+
+
+def test_statistics_share_their_companions() -> None:
+    rng = np.random.default_rng(1)
+    one = rng.integers(1, 200, (12, 9, 11)).astype(np.uint8)
+    many = np.stack([one, one + 20, one + 40])
+    many[:, rng.random(one.shape) < 0.4] = 0
+    result = fill_many(many, nodata=0)
+    for s in range(3):
+        alone = fill(many[s], nodata=0)
+        assert np.array_equal(alone.values, result.values[s]) and np.array_equal(alone.phase, result.phase)
+        assert np.array_equal(alone.span, result.span) and np.array_equal(alone.donors, result.donors)
+
+
+def test_signed_values_round_half_up() -> None:
+    series = np.array([-3, 0, -2], dtype=np.int16).reshape(-1, 1, 1)
+    assert fill(series, nodata=0, seasons_per_year=1).values.ravel().tolist() == [-3, -2, -2]
+
+
+def test_labelled_in_labelled_out() -> None:
+    cube = xr.DataArray(np.array([[[5, 0]], [[0, 7]]], dtype=np.uint8), dims=("time", "y", "x"), coords={"time": [1, 2]})
+    result = fill(cube, nodata=0, seasons_per_year=1)
+    assert result["value"].values.tolist() == [[[5, 7]], [[5, 7]]]
+    assert result["phase"].sel(time=2).values.tolist() == [[1, 0]]
+
+
+def test_refused() -> None:
+    with pytest.raises(SeriesError, match="cannot fill the series, because its type is float64; give 8- or 16-bit integers"):
+        fill(np.zeros((4, 1, 1)), nodata=0)
+    with pytest.raises(SeriesError, match="the window is 4 years; give an odd number"):
+        fill(np.zeros((4, 1, 1), np.uint8), nodata=0, window_years=4)
