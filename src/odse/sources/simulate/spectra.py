@@ -52,7 +52,7 @@ _CLASSES: dict[int, tuple[tuple[float, ...], tuple[float, ...], float, float, fl
 _BARE = np.array([_CLASSES[c][0] for c in CLASSES], dtype=np.float32)
 _GREEN = np.array([_CLASSES[c][1] for c in CLASSES], dtype=np.float32)
 _NUMBERS = np.array([_CLASSES[c][2:] for c in CLASSES], dtype=np.float32)
-HARD = 1.0
+HARD = 1.35
 """Strength of the differences within a class; 1 gives the accuracies the demo is made for."""
 
 

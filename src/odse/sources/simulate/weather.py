@@ -45,7 +45,7 @@ def sky(world: World, interval: int, seed: int, water: npt.NDArray[np.bool_]) ->
     shape = world.elevation_m.shape
     day = day_of(interval)
     winter = 0.5 + 0.5 * np.cos(2 * np.pi * (day - 5) / 365.25)
-    wanted = np.clip(rng.normal(0.26 + 0.30 * winter, 0.20), 0.02, 0.97)
+    wanted = np.clip(rng.normal(0.17 + 0.22 * winter, 0.17), 0.02, 0.95)
     field = 0.75 * noise(shape, 60, rng) + 0.5 * noise(shape, 14, rng) + 0.25 * noise(shape, 4, rng)
     depth = field - np.quantile(field, 1 - wanted)
     cloud = depth > 0
