@@ -66,7 +66,9 @@ class Model:
         bias = _need("stack.npz", arrays, "bias", 1, "f")
         if weight.shape != (len(members),) or bias.shape != (n,):
             raise _broken("stack.npz", "of another shape")
-        return cls(Ensemble(members, Stack(weight, bias)), tuple(card["classes"]), tuple(card["features"]), card["about"])
+        return cls(
+            Ensemble(members, Stack(weight, bias)), tuple(card["classes"]), tuple(card["features"]), card["about"]
+        )
 
 
 def _broken(name: str, value: str) -> LearnError:

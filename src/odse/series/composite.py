@@ -90,12 +90,16 @@ def composite_bands(
     count = np.zeros((bands, height * width), dtype=np.uint8)
     if times:
         flat_quality = np.ascontiguousarray(quality, dtype=np.uint8).reshape(times, -1)
-        pairs, q = _network(times), np.asarray(percentiles, dtype=np.int64)
+        if keep[32:].any():
+            flat_quality, keep = keep[flat_quality], np.array([0, 1], dtype=np.uint8)
+        mask = np.uint32(sum(1 << code for code in np.flatnonzero(keep)))
+        k = np.maximum(np.arange(times + 1) - 1, 0) * np.asarray(percentiles, dtype=np.int64)[:, None]
+        at, part, pairs = k // 100, k % 100, _network(times)
         for band in range(bands):
             stack = np.ascontiguousarray(values[band], dtype=np.uint16).reshape(times, -1)
             low, high = valid[band]
             _percentiles(
-                stack, flat_quality, keep, q, pairs, np.uint16(low), np.uint16(high), result[band], count[band]
+                stack, flat_quality, mask, at, part, pairs, np.uint16(low), np.uint16(high), result[band], count[band]
             )
     return result.reshape(bands, len(percentiles), height, width), count.reshape(bands, height, width)
 
@@ -143,38 +147,52 @@ def _network(n: int) -> npt.NDArray[np.int64]:
     return np.array(pairs, dtype=np.int64).reshape(-1, 2)
 
 
+@numba.njit(cache=True, nogil=True, boundscheck=False, inline="always")
+def _exchange(upper, lower):  # type: ignore[no-untyped-def]
+    """Smaller values up, larger ones down: two rows of LANES values. The fixed length lets the compiler use vectors."""
+    for i in range(LANES):
+        a, b = upper[i], lower[i]
+        upper[i] = a if a < b else b
+        lower[i] = b if a < b else a
+
+
 @numba.njit(cache=True, nogil=True, boundscheck=False)
-def _percentiles(values, quality, keep, q, pairs, low, high, result, count):  # type: ignore[no-untyped-def]
-    """values, quality (time, pixel) -> result (statistic, pixel), count (pixel); in lanes of LANES pixels."""
+def _percentiles(values, quality, mask, at, part, pairs, low, high, result, count):  # type: ignore[no-untyped-def]
+    """values, quality (time, pixel) -> result (statistic, pixel), count (pixel); in lanes of LANES pixels.
+
+    ``mask`` has a bit for every code (below 32) that is used. ``at`` and ``part`` (statistic, n) say, for n valid values,
+    which two neighbours in order make the percentile, and how many hundredths lie with the upper one.
+    """
     times, pixels = values.shape
     lane = np.empty((times, LANES), dtype=np.uint16)
     n = np.empty(LANES, dtype=np.uint8)
     last = np.uint16(65535)
+    one, top = np.uint32(1), np.uint32(31)
     for start in range(0, pixels, LANES):
         width = min(LANES, pixels - start)
         n[:] = 0
         for t in range(times):
+            row_values, row_quality, row = values[t, start : start + width], quality[t, start : start + width], lane[t]
             for i in range(width):
-                v = values[t, start + i]
-                good = (keep[quality[t, start + i]] != 0) & (v >= low) & (v <= high)
-                lane[t, i] = v if good else last
+                v, code = row_values[i], np.uint32(row_quality[i])
+                used = ((mask >> (code & top)) & one) & np.uint32(code <= top)
+                good = (used != 0) & (v >= low) & (v <= high)
+                row[i] = v if good else last
                 n[i] += np.uint8(good)
         for p in range(pairs.shape[0]):
-            upper, lower = lane[pairs[p, 0]], lane[pairs[p, 1]]
-            for i in range(LANES):
-                a, b = upper[i], lower[i]
-                upper[i] = a if a < b else b
-                lower[i] = b if a < b else a
+            _exchange(lane[pairs[p, 0]], lane[pairs[p, 1]])
         for i in range(width):
-            m = np.int64(n[i])
             count[start + i] = n[i]
-            if m > 0:
-                for s in range(q.shape[0]):
-                    k = (m - 1) * q[s]
-                    at, f = k // 100, k % 100
-                    x0 = np.int64(lane[at, i])
-                    x1 = np.int64(lane[min(at + 1, m - 1), i])
-                    result[s, start + i] = np.uint16(((100 - f) * x0 + f * x1 + 50) // 100)
+        for s in range(at.shape[0]):
+            for i in range(width):
+                m = n[i]
+                if m > 0:
+                    k, f = at[s, m], np.uint32(part[s, m])
+                    x0 = np.uint32(lane[k, i])
+                    x1 = np.uint32(lane[min(k + 1, m - 1), i])
+                    result[s, start + i] = np.uint16(
+                        ((np.uint32(100) - f) * x0 + f * x1 + np.uint32(50)) // np.uint32(100)
+                    )
 
 
 def support(
