@@ -153,14 +153,18 @@ def fill_rows() -> list[dict[str, Any]]:
 
     mine, peer = fill(small, nodata=0), theirs()
     first = mine.span == 4
-    assert np.array_equal(mine.values[first], np.floor(peer[first] + 0.5)), "phase 1 of the original gives another answer"
+    assert np.array_equal(mine.values[first], np.floor(peer[first] + 0.5)), (
+        "phase 1 of the original gives another answer"
+    )
     a, b, ratio = pair(ours, theirs, scale=4)
     series = 128 * 128 / 1e6
     return [record("TMWM, 84 dates, 30 % gaps", "the original's algorithm with bottleneck", "million series per CPU second",
                    series / a, series / b, ratio, 20)]  # fmt: skip
 
 
-def record(what: str, beside: str, metric: str, ours: float, theirs: float, ratio: float, target: float | None) -> dict[str, Any]:
+def record(
+    what: str, beside: str, metric: str, ours: float, theirs: float, ratio: float, target: float | None
+) -> dict[str, Any]:
     met = None if target is None else ratio >= target
     return {"what": what, "beside": beside, "metric": metric, "ours": ours, "theirs": theirs, "ratio": ratio,
             "target": target, "met": met}  # fmt: skip
@@ -173,7 +177,9 @@ def versions() -> dict[str, str]:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             found[name] = "absent"
-    found["g++"] = subprocess.run(["g++", "-dumpfullversion"], capture_output=True, text=True, check=True).stdout.strip()
+    found["g++"] = subprocess.run(
+        ["g++", "-dumpfullversion"], capture_output=True, text=True, check=True
+    ).stdout.strip()
     return found
 
 
@@ -190,7 +196,9 @@ def main() -> None:
     for row in rows:
         target = "" if row["target"] is None else f"{row['target']:g}"
         met = {True: "met", False: "MISSED", None: ""}[row["met"]]
-        print(f"{row['what']:<62} {row['beside']:<44} {row['ours']:>9.3f} {row['theirs']:>9.4f} {row['ratio']:>8.1f} {target:>7} {met}")
+        print(
+            f"{row['what']:<62} {row['beside']:<44} {row['ours']:>9.3f} {row['theirs']:>9.4f} {row['ratio']:>8.1f} {target:>7} {met}"
+        )
 
 
 if __name__ == "__main__":

@@ -27,7 +27,9 @@ def test_the_odse_grid() -> None:
 
 @given(st.integers(-40, 400), st.integers(-40, 400))
 def test_tile_names(col: int, row: int) -> None:
-    tile = tiles_over(GRID, shapely.box(*GRID.bounds_of((col * 512, row * 512, col * 512 + 1, row * 512 + 1))), size_px=512)[0]
+    tile = tiles_over(
+        GRID, shapely.box(*GRID.bounds_of((col * 512, row * 512, col * 512 + 1, row * 512 + 1))), size_px=512
+    )[0]
     assert (tile.col, tile.row) == (col, row)
     assert parse_tile(tile.name, GRID, size_px=512) == tile
 

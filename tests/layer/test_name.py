@@ -14,7 +14,11 @@ from odse.layer.name import LayerName, parse_layer_name
 from odse.layer.period import Period
 
 STRICT = [
-    ("lcv_green_landsat.glad.ard_p50_30m_0..0cm_2019.06.25..2019.09.12_eumap_epsg3035_v1.1", "2019-06-25", "2019-09-12"),
+    (
+        "lcv_green_landsat.glad.ard_p50_30m_0..0cm_2019.06.25..2019.09.12_eumap_epsg3035_v1.1",
+        "2019-06-25",
+        "2019-09-12",
+    ),
     ("lcv_ndvi_landsat.glad.ard_p50_30m_0..0cm_2014.12.02..2015.03.20_eumap_epsg3035_v1.1", "2014-12-02", "2015-03-20"),
     ("lcv_ndvi_landsat.glad.ard_p50_30m_0..0cm_201903_eumap_epsg3035_v1.0", "2018-12-02", "2019-03-20"),
     ("lcv_ndvi_landsat.glad.ard_p50_30m_0..0cm_200806_eumap_epsg3035_v1.0", "2008-03-21", "2008-06-24"),
@@ -24,7 +28,11 @@ STRICT = [
     ("lcv_landcover.311_lucas.corine.eml_p_30m_0..0cm_2020_eumap_epsg3035_v0.2", "2020-01-01", "2020-12-31"),
     ("lcv_landcover.hcl_lucas.corine.rf_p_30m_0..0cm_2000_eumap_epsg3035_v0.1", "2000-01-01", "2000-12-31"),
     ("lcv_landcover.hcl_lucas.corine.eml_f_30m_0..0cm_2019_eumap_epsg3035_v0.2", "2019-01-01", "2019-12-31"),
-    ("lcv_landcover.hcl.change_lucas.corine.rf.t3_c_30m_0..0cm_2001..2018_eumap_epsg3035_v0.1", "2001-01-01", "2018-12-31"),
+    (
+        "lcv_landcover.hcl.change_lucas.corine.rf.t3_c_30m_0..0cm_2001..2018_eumap_epsg3035_v0.1",
+        "2001-01-01",
+        "2018-12-31",
+    ),
     ("lcv_landcover.clc_corine_c_100m_0..0cm_2018_eumap_epsg3035_v2020", "2018-01-01", "2018-12-31"),
     ("lcv_landcover.211_lucas.corine.ols_r2_30m_0..0cm_2000_eumap_epsg3035_v0.1", "2000-01-01", "2000-12-31"),
     ("lcv_landcover.312_lucas.corine.slope_p_30m_0..0cm_2000_eumap_epsg3035_v0.1", "2000-01-01", "2000-12-31"),
@@ -43,7 +51,11 @@ STRICT = [
     ("lclu_esacci.lc.l4_c_250m_s_20210101_20211231_go_epsg.4326_v20221015", "2021-01-01", "2021-12-31"),
     ("lst.d_mod11a2v061.aug_m_1km_s_20200101_20211231_go_epsg.4326_v20221015", "2020-01-01", "2021-12-31"),
     ("ndvi_landsat.ard1_p50_30m_s_20141202_20150320_nl_epsg.3035_v20230720", "2014-12-02", "2015-03-20"),
-    ("clay.tot_iso.11277.2020.wpct_m_30m_b0cm..30cm_20000101_20051231_g_epsg.4326_v20250110", "2000-01-01", "2005-12-31"),
+    (
+        "clay.tot_iso.11277.2020.wpct_m_30m_b0cm..30cm_20000101_20051231_g_epsg.4326_v20250110",
+        "2000-01-01",
+        "2005-12-31",
+    ),
 ]
 TOLERANT = [
     ("veg_picea.abies_anv.eml_p_120m_0..0cm_*_eumap_epsg3035_v0.1", "veg", "picea.abies", "anv.eml", None),
@@ -76,8 +88,10 @@ def test_irregular_names(text: str, theme: str | None, variable: str, method: st
 
 
 def test_partner_and_asset_key() -> None:
-    by_number = {n: parse_layer_name(text) for n, (text, _, _) in zip((1, 8, 12, 17), [STRICT[0], STRICT[7], STRICT[11],
-                                                                                     STRICT[16]], strict=True)}
+    by_number = {
+        n: parse_layer_name(text)
+        for n, (text, _, _) in zip((1, 8, 12, 17), [STRICT[0], STRICT[7], STRICT[11], STRICT[16]], strict=True)
+    }
     partner = by_number[8].partner()
     assert "lucas.corine.eml_md_30m" in str(partner) and partner.partner() == partner
     assert by_number[1].partner() is None and by_number[12].partner() is None
@@ -93,11 +107,25 @@ words = st.lists(st.text("abcxyz019", min_size=1, max_size=5), min_size=1, max_s
 days = st.dates(date(1984, 1, 1), date(2050, 12, 31))
 
 
-@given(words, words, st.sampled_from(["p", "p50", "md", "c", "f", "m", "count"]), st.tuples(days, days).map(sorted),
-       st.sampled_from([10, 30, 250, 1000]), st.from_regex(r"v[0-9]\.[0-9]", fullmatch=True))
+@given(
+    words,
+    words,
+    st.sampled_from(["p", "p50", "md", "c", "f", "m", "count"]),
+    st.tuples(days, days).map(sorted),
+    st.sampled_from([10, 30, 250, 1000]),
+    st.from_regex(r"v[0-9]\.[0-9]", fullmatch=True),
+)
 def test_parse_is_the_inverse_of_format(variable, method, type_, span, resolution_m, version) -> None:
-    name = LayerName.v1("lcv", variable, method=method, type=type_, resolution_m=resolution_m, period=Period(*span),
-                        area="pilot", version=version)
+    name = LayerName.v1(
+        "lcv",
+        variable,
+        method=method,
+        type=type_,
+        resolution_m=resolution_m,
+        period=Period(*span),
+        area="pilot",
+        version=version,
+    )
     assert parse_layer_name(str(name)) == name
     assert name.resolution_m == resolution_m
     assert re.fullmatch(r"[a-z0-9._]+", str(name))

@@ -165,9 +165,13 @@ def test_no_test_block_shares_ground_with_a_training_block() -> None:
 def test_a_cut_block_is_refused() -> None:
     ledger = fold_ledger(samples(), block_m=1500, folds=5)
     ledger.loc[0, "fold"] = (ledger.loc[0, "fold"] + 1) % 5
-    with pytest.raises(LearnError, match="cannot trust the fold ledger, because block .* is in two folds; draw it anew"):
+    with pytest.raises(
+        LearnError, match="cannot trust the fold ledger, because block .* is in two folds; draw it anew"
+    ):
         check_ledger(ledger)
-    with pytest.raises(LearnError, match="cannot fold 300 samples, because the number of their blocks is 1 for 5 folds"):
+    with pytest.raises(
+        LearnError, match="cannot fold 300 samples, because the number of their blocks is 1 for 5 folds"
+    ):
         fold_ledger(samples(), block_m=1e6, folds=5)
 
 
@@ -175,9 +179,17 @@ def test_rare_classes_go_up_the_legend() -> None:
     table = pd.DataFrame({"target": ["231"] * 20 + ["312"] * 3 + ["313"] * 3 + ["511"] * 4 + ["521"] * 3 + ["411"] * 2})
     merged, told = merge_rare(table, clc_legend(), min_per_class=5)
     assert merged["target"].value_counts().to_dict() == {"231": 20, "5": 7, "31": 6}
-    assert {one["code"]: one["became"] for one in told} == {"312": "31", "313": "31", "411": None, "511": "5", "521": "5"}
+    assert {one["code"]: one["became"] for one in told} == {
+        "312": "31",
+        "313": "31",
+        "411": None,
+        "511": "5",
+        "521": "5",
+    }
     assert all(one["reason"] for one in told)
-    with pytest.raises(LearnError, match=r"cannot learn class 312, because the number of its points is 3 \(of 5 needed\)"):
+    with pytest.raises(
+        LearnError, match=r"cannot learn class 312, because the number of its points is 3 \(of 5 needed\)"
+    ):
         merge_rare(table, clc_legend(), min_per_class=5, rare="refuse")
     assert set(merge_rare(table, clc_legend(), min_per_class=5, rare="drop")[0]["target"]) == {"231"}
 
@@ -196,7 +208,9 @@ def test_the_report_has_every_member_and_a_baseline(data) -> None:
     for one in range(4):
         test, train = np.flatnonzero(fold == one), np.flatnonzero(fold != one)
         for i, kind in enumerate(("forest", "boosting")):
-            oof[test, i] = fit_fold(kind, features, target, weight, train_rows=train, test_rows=test, n_classes=5, seed=0)
+            oof[test, i] = fit_fold(
+                kind, features, target, weight, train_rows=train, test_rows=test, n_classes=5, seed=0
+            )
     report = accuracy_report({"spatial": oof, "random": oof}, target, weight, folds={"spatial": fold, "random": fold},
                              learners=("forest", "boosting"), classes=CLASSES, legend=clc_legend())  # fmt: skip
     rows = report["designs"]["spatial"]

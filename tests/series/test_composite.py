@@ -84,7 +84,9 @@ def test_more_pixels_than_a_lane_and_several_bands() -> None:
 
 
 def test_labelled_in_labelled_out() -> None:
-    stack = xr.DataArray(np.arange(1, 13, dtype=np.uint16).reshape(3, 2, 2), dims=("time", "y", "x"), coords={"x": [5, 6]})
+    stack = xr.DataArray(
+        np.arange(1, 13, dtype=np.uint16).reshape(3, 2, 2), dims=("time", "y", "x"), coords={"x": [5, 6]}
+    )
     clear = xr.ones_like(stack, dtype=np.uint8)
     result = composite(stack, clear, keep=KEEP)
     assert result["percentile"].dims == ("statistic", "y", "x")
@@ -99,7 +101,9 @@ def test_no_date_is_no_data() -> None:
 
 def test_support() -> None:
     quality = np.array([[[1, 3]], [[0, 0]], [[6, 8]]], dtype=np.uint8)
-    told = support(quality, np.array([-10, 0, 30], np.int16), keep=KEEP, unreadable=np.array([[[0, 0]], [[1, 0]], [[0, 0]]], bool))
+    told = support(
+        quality, np.array([-10, 0, 30], np.int16), keep=KEEP, unreadable=np.array([[[0, 0]], [[1, 0]], [[0, 0]]], bool)
+    )
     assert told["clear"].tolist() == [[2, 0]] and told["seen"].tolist() == [[2, 2]]
     assert told["unreadable"].tolist() == [[1, 0]] and told["days_to_clear"].tolist() == [[10, 255]]
 

@@ -59,7 +59,9 @@ gappy = st.integers(1, 40).flatmap(
 @given(gappy, st.sampled_from([1, 3, 5, 9]), st.sampled_from([1, 2, 3, 4, 6]))
 def test_equal_to_the_naive_reading(series, window, seasons) -> None:
     result = fill(series.reshape(-1, 1, 1), nodata=0, seasons_per_year=seasons, window_years=window)
-    told = list(zip(*(a.ravel().tolist() for a in (result.values, result.phase, result.span, result.donors)), strict=True))
+    told = list(
+        zip(*(a.ravel().tolist() for a in (result.values, result.phase, result.span, result.donors)), strict=True)
+    )
     assert told == naive(series.tolist(), 0, seasons, window)
 
 
@@ -109,14 +111,18 @@ def test_signed_values_round_half_up() -> None:
 
 
 def test_labelled_in_labelled_out() -> None:
-    cube = xr.DataArray(np.array([[[5, 0]], [[0, 7]]], dtype=np.uint8), dims=("time", "y", "x"), coords={"time": [1, 2]})
+    cube = xr.DataArray(
+        np.array([[[5, 0]], [[0, 7]]], dtype=np.uint8), dims=("time", "y", "x"), coords={"time": [1, 2]}
+    )
     result = fill(cube, nodata=0, seasons_per_year=1)
     assert result["value"].values.tolist() == [[[5, 7]], [[5, 7]]]
     assert result["phase"].sel(time=2).values.tolist() == [[1, 0]]
 
 
 def test_refused() -> None:
-    with pytest.raises(SeriesError, match="cannot fill the series, because its type is float64; give 8- or 16-bit integers"):
+    with pytest.raises(
+        SeriesError, match="cannot fill the series, because its type is float64; give 8- or 16-bit integers"
+    ):
         fill(np.zeros((4, 1, 1)), nodata=0)
     with pytest.raises(SeriesError, match="the window is 4 years; give an odd number"):
         fill(np.zeros((4, 1, 1), np.uint8), nodata=0, window_years=4)

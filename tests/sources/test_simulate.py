@@ -56,7 +56,10 @@ def test_the_two_tiles_agree_where_they_overlap(made: Simulation) -> None:
     compared = 0
     for name in sorted(shared)[:12]:
         try:
-            with rasterio.open(made.archive / "48N/013E_48N" / name) as a, rasterio.open(made.archive / "48N/014E_48N" / name) as b:
+            with (
+                rasterio.open(made.archive / "48N/013E_48N" / name) as a,
+                rasterio.open(made.archive / "48N/014E_48N" / name) as b,
+            ):
                 west, east = a.read(), b.read()
                 assert a.bounds.right - b.bounds.left == pytest.approx(4 * 0.00025)
                 assert np.array_equal(west[:, :, -4:], east[:, :, :4])
@@ -115,5 +118,7 @@ def test_a_whole_tile_can_be_asked_for(tmp_path: Path) -> None:
 
 
 def test_refused(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="cannot simulate an area, because its size is 4 pixels, 1 years; take 32 or more"):
+    with pytest.raises(
+        SourceError, match="cannot simulate an area, because its size is 4 pixels, 1 years; take 32 or more"
+    ):
         simulate(tmp_path, years=[2019], size_px=4)

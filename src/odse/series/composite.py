@@ -94,7 +94,7 @@ def composite_bands(
             flat_quality, keep = keep[flat_quality], np.array([0, 1], dtype=np.uint8)
         mask = np.uint32(sum(1 << code for code in np.flatnonzero(keep)))
         k = np.maximum(np.arange(times + 1) - 1, 0) * np.asarray(percentiles, dtype=np.int64)[:, None]
-        at, part, pairs = k // 100, k % 100, _network(times)
+        at, part, pairs = k // 100, (k % 100).astype(np.uint32), _network(times)
         for band in range(bands):
             stack = np.ascontiguousarray(values[band], dtype=np.uint16).reshape(times, -1)
             low, high = valid[band]
@@ -164,7 +164,7 @@ def _percentiles(values, quality, mask, at, part, pairs, low, high, result, coun
     which two neighbours in order make the percentile, and how many hundredths lie with the upper one.
     """
     times, pixels = values.shape
-    lane = np.empty((times, LANES), dtype=np.uint16)
+    lane = np.empty((times + 1, LANES), dtype=np.uint16)  # one row more: the last value has no upper neighbour
     n = np.empty(LANES, dtype=np.uint8)
     last = np.uint16(65535)
     one, top = np.uint32(1), np.uint32(31)
