@@ -184,15 +184,13 @@ def _percentiles(values, quality, mask, at, part, pairs, low, high, result, coun
         for i in range(width):
             count[start + i] = n[i]
         for s in range(at.shape[0]):
+            row_at, row_part, row_result = at[s], part[s], result[s, start : start + width]
             for i in range(width):
                 m = n[i]
-                if m > 0:
-                    k, f = at[s, m], np.uint32(part[s, m])
-                    x0 = np.uint32(lane[k, i])
-                    x1 = np.uint32(lane[min(k + 1, m - 1), i])
-                    result[s, start + i] = np.uint16(
-                        ((np.uint32(100) - f) * x0 + f * x1 + np.uint32(50)) // np.uint32(100)
-                    )
+                f, k = row_part[m], row_at[m]
+                x0, x1 = np.uint32(lane[k, i]), np.uint32(lane[k + 1, i])
+                exact = ((np.uint32(100) - f) * x0 + f * x1 + np.uint32(50)) // np.uint32(100)
+                row_result[i] = np.uint16(exact) if m != 0 else np.uint16(0)
 
 
 def support(
