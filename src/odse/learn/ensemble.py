@@ -188,7 +188,7 @@ SMALLEST = 0.005
 
 
 def _logs(probabilities: npt.NDArray[Any]) -> F64:
-    return np.log(np.maximum(probabilities, SMALLEST, dtype=np.float64))
+    return np.asarray(np.log(np.maximum(probabilities, SMALLEST, dtype=np.float64)))
 
 
 def fit_stack(
