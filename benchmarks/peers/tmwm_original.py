@@ -1,8 +1,8 @@
 """The gap filler of 2022 as it was described, run with bottleneck: whole years counted from the start of the series.
 
 For every season and window the median of the valid values is computed for all years at once; gaps take it in order of
-window width, phase by phase (same season, neighbouring seasons, all seasons). Medians are kept in float32 here, where the
-original kept float16, so that the comparison of values is fair to it.
+window width, phase by phase (same season, neighbouring seasons, all seasons). Time is last, as in the original. Medians are kept
+in float32, where the original kept float16, so that the comparison of values is fair to it.
 """
 
 from __future__ import annotations
@@ -12,38 +12,42 @@ import numpy as np
 
 
 def tmwm(cube: np.ndarray, *, seasons: int = 4, window: int = 9) -> np.ndarray:
-    """Fill (time, y, x) float32 with NaN gaps; the number of dates is a multiple of ``seasons``."""
-    times = cube.shape[0]
-    years = times // seasons
-    widths = list(range(window, years, window))
-    medians = np.full((len(widths), times, *cube.shape[1:]), np.nan, dtype=np.float32)
-    for season in range(seasons):
-        series = cube[season::seasons]
-        for i, width in enumerate(widths):
-            half = (width - 1) // 2
-            for year in range(years):
-                part = series[max(0, year - half) : year + half + 1]
-                medians[i, year * seasons + season] = bn.nanmedian(part, axis=0)
+    """Fill (y, x, time) float32 with NaN gaps; the number of dates is a multiple of ``seasons``."""
+    years = cube.shape[-1] // seasons
+    widths = range(window, years, window)
+    medians = [window_medians(cube, seasons, years, width) for width in widths]
     filled = cube.copy()
-    for i in range(len(widths)):
+
+    def close(value: np.ndarray) -> None:
         gaps = np.isnan(filled)
-        filled[gaps] = medians[i][gaps]
-    by_year = medians.reshape(len(widths), years, seasons, *cube.shape[1:])
+        filled[gaps] = value.reshape(filled.shape)[gaps]
+
+    for median in medians:
+        close(median)
     for j in range(1, -(-seasons // 2) + 1):
-        for i in range(len(widths)):
-            gaps = np.isnan(filled)
-            if not gaps.any():
+        for median in medians:
+            if not np.isnan(filled).any():
                 return filled
-            value = np.empty_like(filled).reshape(years, seasons, *cube.shape[1:])
+            value = np.empty_like(median)
             for season in range(seasons):
-                before = bn.nanmedian(by_year[i][:, [(season - k) % seasons for k in range(1, j + 1)]], axis=1)
-                after = bn.nanmedian(by_year[i][:, [(season + k) % seasons for k in range(1, j + 1)]], axis=1)
-                value[:, season] = (before + after) / 2
-            filled[gaps] = value.reshape(filled.shape)[gaps]
-    for i in range(len(widths)):
-        gaps = np.isnan(filled)
-        if not gaps.any():
+                before = bn.nanmedian(median[..., [(season - k) % seasons for k in range(1, j + 1)]], axis=-1)
+                after = bn.nanmedian(median[..., [(season + k) % seasons for k in range(1, j + 1)]], axis=-1)
+                value[..., season] = (before + after) / 2
+            close(value)
+    for median in medians:
+        if not np.isnan(filled).any():
             return filled
-        every = np.repeat(bn.nanmedian(by_year[i], axis=1), seasons, axis=0)
-        filled[gaps] = every[gaps]
+        close(np.repeat(bn.nanmedian(median, axis=-1), seasons, axis=-1))
     return filled
+
+
+def window_medians(cube: np.ndarray, seasons: int, years: int, width: int) -> np.ndarray:
+    """(y, x, year, season): the median of the same season in the ``width`` years around each year."""
+    half = (width - 1) // 2
+    medians = np.empty((*cube.shape[:2], years, seasons), dtype=np.float32)
+    for season in range(seasons):
+        series = np.ascontiguousarray(cube[..., season::seasons])
+        for year in range(years):
+            part = series[..., max(0, year - half) : year + half + 1]
+            medians[..., year, season] = bn.nanmedian(part, axis=-1)
+    return medians

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 
 import numpy as np
@@ -73,6 +74,66 @@ def test_order_does_not_matter(stack, chance) -> None:
                           composite(values[order], quality[order], keep=KEEP).percentiles)  # fmt: skip
 
 
+@given(stacks, st.lists(st.integers(0, 100), min_size=1, max_size=4, unique=True).map(sorted))
+def test_between_least_and_greatest_and_in_order(stack, percentiles) -> None:
+    values, quality = stack
+    result = composite(values, quality, keep=KEEP, percentiles=[0, *percentiles, 100]).percentiles.astype(int)
+    assert (np.diff(result, axis=0) >= 0).all()
+    clear = np.ma.masked_array(values, ~((KEEP[quality] != 0) & (values >= 1) & (values <= 40000)))
+    assert np.array_equal(result[0], clear.min(axis=0).filled(0))
+    assert np.array_equal(result[-1], clear.max(axis=0).filled(0))
+
+
+@given(stacks)
+def test_every_date_twice_leaves_ends_and_median(stack) -> None:
+    values, quality = stack
+    once = composite(values, quality, keep=KEEP, percentiles=(0, 50, 100))
+    twice = composite(np.tile(values, (2, 1, 1)), np.tile(quality, (2, 1, 1)), keep=KEEP, percentiles=(0, 50, 100))
+    assert np.array_equal(once.percentiles, twice.percentiles)
+    assert np.array_equal(2 * once.count, twice.count)
+
+
+@given(stacks, st.integers(0, 5))
+def test_masked_dates_change_nothing(stack, more) -> None:
+    values, quality = stack
+    cloud = np.full((more, *values.shape[1:]), 3, np.uint8)
+    wide = composite(np.concatenate([values, cloud.astype(np.uint16)]), np.concatenate([quality, cloud]), keep=KEEP)
+    plain = composite(values, quality, keep=KEEP)
+    assert np.array_equal(wide.percentiles, plain.percentiles) and np.array_equal(wide.count, plain.count)
+
+
+def test_rounding_of_every_share_at_the_limits() -> None:
+    rng = np.random.default_rng(3)
+    pairs = np.sort(rng.integers(0, 65536, (2, 100, 100)), axis=0).astype(np.uint16)
+    pairs[:, 0] = [[0], [65535]]
+    every = list(range(101))
+    result = composite(
+        pairs, np.ones(pairs.shape, np.uint8), keep=KEEP, percentiles=every, valid=(0, 65535)
+    ).percentiles
+    low, high = pairs.astype(np.int64)
+    for q in every:
+        assert np.array_equal(result[q], ((100 - q) * low + q * high + 50) // 100)
+
+
+@pytest.mark.parametrize("dates", [1, 2, 92, 254])
+def test_many_dates(dates: int) -> None:
+    values = np.random.default_rng(dates).integers(1, 40001, (dates, 1, 3)).astype(np.uint16)
+    result = composite(values, np.ones(values.shape, np.uint8), keep=KEEP)
+    for x in range(3):
+        assert result.percentiles[:, 0, x].tolist() == [oracle(values[:, 0, x].tolist(), p) for p in (25, 50, 75)]
+    assert (result.count == dates).all()
+
+
+def test_codes_above_31() -> None:
+    keep = np.zeros(256, np.uint8)
+    keep[[2, 34, 255]] = 1
+    values = np.array([10, 20, 30, 40], np.uint16).reshape(4, 1, 1)
+    quality = np.array([2, 34, 66, 255], np.uint8).reshape(4, 1, 1)
+    assert composite(values, quality, keep=keep, percentiles=[0, 100]).percentiles.ravel().tolist() == [10, 40]
+    keep[32:] = 0
+    assert composite(values, quality, keep=keep).count.item() == 1  # 34 and 66 are not 2
+
+
 def test_more_pixels_than_a_lane_and_several_bands() -> None:
     rng = np.random.default_rng(0)
     values = rng.integers(0, 50000, (2, 7, 31, 37)).astype(np.uint16)
@@ -108,9 +169,29 @@ def test_support() -> None:
     assert told["unreadable"].tolist() == [[1, 0]] and told["days_to_clear"].tolist() == [[10, 255]]
 
 
-def test_refused() -> None:
-    good = np.ones((2, 3, 3), np.uint16)
-    with pytest.raises(SeriesError, match="cannot composite the values, because their type is float64; give uint16"):
-        composite(good.astype(float), np.ones((2, 3, 3), np.uint8), keep=KEEP)
-    with pytest.raises(SeriesError, match="the shape of their quality is"):
-        composite(good, np.ones((2, 3, 2), np.uint8), keep=KEEP)
+@pytest.mark.parametrize(
+    ("changed", "text"),
+    [
+        ({"values": np.ones((2, 3, 3))}, "their type is float64; give uint16"),
+        (
+            {"quality": np.ones((2, 3, 2), np.uint8)},
+            "the shape of their quality is (2, 3, 2), not (2, 3, 3); give one code",
+        ),
+        ({"quality": np.ones((2, 3, 3), np.uint16)}, "the type of their quality is uint16; give codes as uint8"),
+        ({"percentiles": [12.5]}, "a percentile is [12.5]; give whole numbers 0 to 100"),
+        ({"percentiles": [101]}, "a percentile is [101]; give whole numbers"),
+        ({"percentiles": []}, "a percentile is []; give whole numbers"),
+        ({"valid": (5, 1)}, "a range of valid values is [(5, 1)]; give (least, greatest) within 0 to 65535"),
+        ({"keep": KEEP[:18]}, "the shape of keep is (18,); give one entry for each of 256 codes"),
+    ],
+)
+def test_refused(changed, text) -> None:
+    good = {"values": np.ones((2, 3, 3), np.uint16), "quality": np.ones((2, 3, 3), np.uint8), "keep": KEEP}
+    with pytest.raises(SeriesError, match=re.escape(f"cannot composite the values, because {text}")):
+        composite(**{**good, **changed})
+
+
+def test_too_many_dates_are_refused() -> None:
+    many = np.ones((255, 1, 1), np.uint16)
+    with pytest.raises(SeriesError, match="the number of dates is 255; give at most 254"):
+        composite(many, many.astype(np.uint8), keep=KEEP)

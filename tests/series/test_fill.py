@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from statistics import median
 
@@ -51,9 +52,13 @@ def round_half_up(value: Fraction | float) -> int:
     return int((Fraction(value) + Fraction(1, 2)) // 1)
 
 
-gappy = st.integers(1, 40).flatmap(
-    lambda n: hnp.arrays(np.uint16, n, elements=st.one_of(st.just(0), st.just(0), st.integers(0, 65535)))
-)
+def gappy_of(least: int, most: int) -> st.SearchStrategy:
+    return st.integers(least, most).flatmap(
+        lambda n: hnp.arrays(np.uint16, n, elements=st.one_of(st.just(0), st.just(0), st.integers(0, 65535)))
+    )
+
+
+gappy = gappy_of(1, 40)
 
 
 @given(gappy, st.sampled_from([1, 3, 5, 9]), st.sampled_from([1, 2, 3, 4, 6]))
@@ -63,6 +68,58 @@ def test_equal_to_the_naive_reading(series, window, seasons) -> None:
         zip(*(a.ravel().tolist() for a in (result.values, result.phase, result.span, result.donors)), strict=True)
     )
     assert told == naive(series.tolist(), 0, seasons, window)
+
+
+@given(
+    st.sampled_from(
+        [(np.uint8, 255), (np.uint8, 0), (np.uint16, 65535), (np.int16, -32768), (np.int16, 0), (np.int8, -1)]
+    ),
+    st.integers(0, 2**32 - 1),
+    st.floats(0, 1),
+)
+def test_every_type_and_no_data_value(kind, seed, share) -> None:
+    dtype, nodata = kind
+    rng = np.random.default_rng(seed)
+    limits = np.iinfo(dtype)
+    series = rng.integers(limits.min, limits.max + 1, 30).astype(dtype)
+    series[rng.random(30) < share] = nodata
+    result = fill(series.reshape(-1, 1, 1), nodata=nodata)
+    wanted = naive(series.tolist(), nodata, 4, 9)
+    assert result.values.ravel().tolist() == [w[0] for w in wanted]
+    assert result.phase.ravel().tolist() == [w[1] for w in wanted]
+    assert result.values.dtype == dtype
+
+
+@pytest.mark.parametrize("window", [9, 35])
+def test_lanes_and_their_remainder(window: int) -> None:
+    rng = np.random.default_rng(window)
+    cube = rng.integers(1, 60000, (41, 13, 47)).astype(np.uint16)  # 611 pixels: two full lanes and a part of one
+    share = rng.random((13, 47))
+    cube[rng.random(cube.shape) < share] = 0
+    cube[:, 0, 0] = 0
+    result = fill(cube, nodata=0, window_years=window)
+    for y, x in [(0, 0), (5, 20), (5, 21), (10, 41), (10, 42), (12, 46), *rng.integers(0, (13, 47), (40, 2)).tolist()]:
+        told = zip(
+            *(a[:, y, x].tolist() for a in (result.values, result.phase, result.span, result.donors)), strict=True
+        )
+        assert list(told) == naive(cube[:, y, x].tolist(), 0, 4, window)
+
+
+@given(gappy_of(40, 88))
+def test_as_the_original_where_that_fills_in_its_first_phase(series) -> None:
+    """Windows of 9, 18, ... years, less than the series has; years counted from its start."""
+    series = series[: len(series) // 4 * 4]
+    years = len(series) // 4
+    result = fill(series.reshape(-1, 1, 1), nodata=0)
+    for t in np.flatnonzero(series == 0):
+        same_season, year = series[t % 4 :: 4], t // 4
+        for width in range(9, years, 9):
+            half = (width - 1) // 2
+            window = same_season[max(0, year - half) : year + half + 1]
+            if (window != 0).any():
+                assert result.values[t, 0, 0] == round_half_up(median(map(Fraction, window[window != 0].tolist())))
+                assert result.phase[t, 0, 0] == 1 and result.span[t, 0, 0] == half
+                break
 
 
 @given(gappy)
@@ -119,10 +176,16 @@ def test_labelled_in_labelled_out() -> None:
     assert result["phase"].sel(time=2).values.tolist() == [[1, 0]]
 
 
-def test_refused() -> None:
-    with pytest.raises(
-        SeriesError, match="cannot fill the series, because its type is float64; give 8- or 16-bit integers"
-    ):
-        fill(np.zeros((4, 1, 1)), nodata=0)
-    with pytest.raises(SeriesError, match="the window is 4 years; give an odd number"):
-        fill(np.zeros((4, 1, 1), np.uint8), nodata=0, window_years=4)
+@pytest.mark.parametrize(
+    ("series", "settings", "text"),
+    [
+        (np.zeros((4, 1, 1)), {}, "its type is float64; give 8- or 16-bit integers"),
+        (np.zeros((4, 1), np.uint8), {}, "its shape is (4, 1); give (time, y, x)"),
+        (np.zeros((4, 1, 1), np.uint8), {"nodata": -1}, "no-data is -1; give a value of uint8"),
+        (np.zeros((4, 1, 1), np.uint8), {"window_years": 4}, "the window is 4 years; give an odd number"),
+        (np.zeros((4, 1, 1), np.uint8), {"seasons_per_year": 0}, "the number of seasons is 0; give at least one"),
+    ],
+)
+def test_refused(series, settings, text) -> None:
+    with pytest.raises(SeriesError, match=re.escape(f"cannot fill the series, because {text}")):
+        fill(series, **{"nodata": 0, **settings})

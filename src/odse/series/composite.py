@@ -2,16 +2,14 @@
 
 Percentiles are of the definition ``linear``: n valid values in order x0..x(n-1), k = (n - 1) q, value (1 - f) x[floor k] + f
 x[ceil k] with f = k - floor k. On integers this is a rational, rounded half up once, so every backend gives equal bits.
-The kernel sorts rows of contiguous pixels with Batcher's odd-even merge network (Batcher 1968, doi 10.1145/1468075.1468121):
-no branches, only minima and maxima over lanes.
+The kernel sorts rows of contiguous pixels without branches (:mod:`odse.series._lanes`); all percentiles come from one sort.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from typing import Any, overload
 
 import numba
 import numpy as np
@@ -19,8 +17,8 @@ import numpy.typing as npt
 import xarray as xr
 
 from odse.errors import SeriesError
+from odse.series._lanes import LANES, exchange, network
 
-LANES = 256
 Array = npt.NDArray[Any]
 
 
@@ -32,6 +30,28 @@ class CompositeResult:
     count: npt.NDArray[np.uint8]
 
 
+@overload
+def composite(
+    values: xr.DataArray,
+    quality: Any,
+    *,
+    keep: npt.NDArray[np.uint8],
+    percentiles: Sequence[int] = ...,
+    valid: tuple[int, int] = ...,
+) -> xr.Dataset: ...
+
+
+@overload
+def composite(
+    values: Array,
+    quality: Any,
+    *,
+    keep: npt.NDArray[np.uint8],
+    percentiles: Sequence[int] = ...,
+    valid: tuple[int, int] = ...,
+) -> CompositeResult: ...
+
+
 def composite(
     values: Any,
     quality: Any,
@@ -39,7 +59,7 @@ def composite(
     keep: npt.NDArray[np.uint8],
     percentiles: Sequence[int] = (25, 50, 75),
     valid: tuple[int, int] = (1, 40000),
-) -> Any:
+) -> xr.Dataset | CompositeResult:
     """Percentiles over time of one band.
 
     ``values`` (time, y, x) uint16 and ``quality`` (time, y, x) uint8 codes; ``keep`` (256,) says which codes are used
@@ -82,115 +102,128 @@ def composite_bands(
     """Percentiles over time of bands that share one quality.
 
     ``values`` (band, time, y, x) uint16, ``quality`` (time, y, x) uint8, ``valid`` one range a band. Gives percentiles
-    (band, statistic, y, x) uint16 with 0 for no-data, and counts (band, y, x) uint8, saturating at 254. Pure.
+    (band, statistic, y, x) uint16 with 0 for no-data, and counts (band, y, x) uint8. Pure.
+    Raises SeriesError for arrays that do not fit, percentiles that are not whole numbers 0 to 100, and more than 254 dates.
     """
-    _check(values, quality, percentiles, valid)
+    _check(values, quality, keep, percentiles, valid)
     bands, times, height, width = values.shape
     result = np.zeros((bands, len(percentiles), height * width), dtype=np.uint16)
     count = np.zeros((bands, height * width), dtype=np.uint8)
     if times:
-        flat_quality = np.ascontiguousarray(quality, dtype=np.uint8).reshape(times, -1)
-        if keep[32:].any():
-            flat_quality, keep = keep[flat_quality], np.array([0, 1], dtype=np.uint8)
-        mask = np.uint32(sum(1 << code for code in np.flatnonzero(keep)))
-        k = np.maximum(np.arange(times + 1) - 1, 0) * np.asarray(percentiles, dtype=np.int64)[:, None]
-        at, part, pairs = k // 100, (k % 100).astype(np.uint32), _network(times)
-        for band in range(bands):
-            stack = np.ascontiguousarray(values[band], dtype=np.uint16).reshape(times, -1)
-            low, high = valid[band]
-            _percentiles(
-                stack, flat_quality, mask, at, part, pairs, np.uint16(low), np.uint16(high), result[band], count[band]
-            )
+        flat_quality = np.ascontiguousarray(quality).reshape(times, -1)
+        if keep[32:].any():  # the kernel holds the codes in 32 bits
+            flat_quality, keep = (keep != 0).astype(np.uint8)[flat_quality], np.array([0, 1], dtype=np.uint8)
+        mask = np.uint32(sum(1 << int(code) for code in np.flatnonzero(keep)))
+        wanted = min((times - 1) * max(percentiles) // 100 + 2, times)
+        _percentiles(
+            np.ascontiguousarray(values).reshape(bands, times, -1),
+            flat_quality,
+            mask,
+            np.array(percentiles, dtype=np.int64),
+            network(times, wanted),
+            np.array([low for low, _ in valid], dtype=np.uint16),
+            np.array([high for _, high in valid], dtype=np.uint16),
+            result,
+            count,
+        )
     return result.reshape(bands, len(percentiles), height, width), count.reshape(bands, height, width)
 
 
-def _check(values: Array, quality: Array, percentiles: Sequence[int], valid: Sequence[tuple[int, int]]) -> None:
+def _check(
+    values: Array,
+    quality: Array,
+    keep: npt.NDArray[np.uint8],
+    percentiles: Sequence[int],
+    valid: Sequence[tuple[int, int]],
+) -> None:
+    def refuse(what: str, value: object, remedy: str) -> SeriesError:
+        return SeriesError.sentence("composite", "the values", what, value, remedy)
+
     if values.dtype != np.uint16:
-        raise SeriesError.sentence("composite", "the values", "their type", values.dtype, "give uint16")
-    if values.shape[1:] != quality.shape:
-        raise SeriesError.sentence(
-            "composite",
-            "the values",
+        raise refuse("their type", values.dtype, "give uint16")
+    if quality.dtype != np.uint8:
+        raise refuse("the type of their quality", quality.dtype, "give codes as uint8")
+    if values.ndim != 4 or values.shape[1:] != quality.shape:
+        raise refuse(
             "the shape of their quality",
             f"{quality.shape}, not {values.shape[1:]}",
-            "give one code for every value",
+            "give one code for every value (time, y, x)",
         )
-    if not percentiles or not all(0 <= p <= 100 for p in percentiles):
-        raise SeriesError.sentence(
-            "composite", "the values", "a percentile", list(percentiles), "give numbers 0 to 100"
-        )
+    if keep.shape != (256,):
+        raise refuse("the shape of keep", keep.shape, "give one entry for each of 256 codes")
+    if not percentiles or not all(0 <= p <= 100 and p == int(p) for p in percentiles):
+        raise refuse("a percentile", list(percentiles), "give whole numbers 0 to 100")
     if len(valid) != len(values):
-        raise SeriesError.sentence("composite", "the values", "the number of ranges", len(valid), "give one a band")
+        raise refuse("the number of ranges", len(valid), "give one a band")
+    if not all(0 <= low <= high <= 65535 for low, high in valid):
+        raise refuse("a range of valid values", list(valid), "give (least, greatest) within 0 to 65535")
     if values.shape[1] > 254:
-        raise SeriesError.sentence(
-            "composite", "the values", "the number of dates", values.shape[1], "give at most 254"
-        )
-
-
-@lru_cache(maxsize=64)
-def _network(n: int) -> npt.NDArray[np.int64]:
-    """Compare-exchange pairs that sort n rows: Batcher's network for the next power of two without its idle wires."""
-    size = 1
-    while size < n:
-        size *= 2
-    pairs = []
-    p = 1
-    while p < size:
-        k = p
-        while k >= 1:
-            for j in range(k % p, size - k, 2 * k):
-                for i in range(min(k, size - j - k)):
-                    if (i + j) // (2 * p) == (i + j + k) // (2 * p) and i + j + k < n:
-                        pairs.append((i + j, i + j + k))
-            k //= 2
-        p *= 2
-    return np.array(pairs, dtype=np.int64).reshape(-1, 2)
-
-
-@numba.njit(cache=True, nogil=True, boundscheck=False, inline="always")
-def _exchange(upper, lower):  # type: ignore[no-untyped-def]
-    """Smaller values up, larger ones down: two rows of LANES values. The fixed length lets the compiler use vectors."""
-    for i in range(LANES):
-        a, b = upper[i], lower[i]
-        upper[i] = a if a < b else b
-        lower[i] = b if a < b else a
+        raise refuse("the number of dates", values.shape[1], "give at most 254")
 
 
 @numba.njit(cache=True, nogil=True, boundscheck=False)
-def _percentiles(values, quality, mask, at, part, pairs, low, high, result, count):  # type: ignore[no-untyped-def]
-    """values, quality (time, pixel) -> result (statistic, pixel), count (pixel); in lanes of LANES pixels.
+def _percentiles(values, quality, mask, percentiles, pairs, lows, highs, result, count):  # type: ignore[no-untyped-def]
+    """values (band, time, pixel), quality (time, pixel) -> result (band, statistic, pixel), count (band, pixel).
 
-    ``mask`` has a bit for every code (below 32) that is used. ``at`` and ``part`` (statistic, n) say, for n valid values,
-    which two neighbours in order make the percentile, and how many hundredths lie with the upper one.
+    ``mask`` has a bit for every code (below 32) that is used. Every loop over pixels is one that the compiler turns into vectors:
+    no branch, no table, no division of wide integers.
     """
-    times, pixels = values.shape
-    lane = np.empty((times + 1, LANES), dtype=np.uint16)  # one row more: the last value has no upper neighbour
-    n = np.empty(LANES, dtype=np.uint8)
-    last = np.uint16(65535)
+    bands, times, pixels = values.shape
+    lane = np.empty((times, LANES), dtype=np.uint16)
+    clear = np.zeros((times, LANES), dtype=np.uint8)
+    n = np.zeros(LANES, dtype=np.uint8)
+    at, lower, upper = np.zeros(LANES, np.uint16), np.zeros(LANES, np.uint16), np.zeros(LANES, np.uint16)
+    last, hundred = np.uint16(65535), np.uint16(100)
     one, top = np.uint32(1), np.uint32(31)
     for start in range(0, pixels, LANES):
         width = min(LANES, pixels - start)
-        n[:] = 0
         for t in range(times):
-            row_values, row_quality, row = values[t, start : start + width], quality[t, start : start + width], lane[t]
+            codes, used = quality[t, start : start + width], clear[t]
             for i in range(width):
-                v, code = row_values[i], np.uint32(row_quality[i])
-                used = ((mask >> (code & top)) & one) & np.uint32(code <= top)
-                good = (used != 0) & (v >= low) & (v <= high)
-                row[i] = v if good else last
-                n[i] += np.uint8(good)
-        for p in range(pairs.shape[0]):
-            _exchange(lane[pairs[p, 0]], lane[pairs[p, 1]])
-        for i in range(width):
-            count[start + i] = n[i]
-        for s in range(at.shape[0]):
-            row_at, row_part, row_result = at[s], part[s], result[s, start : start + width]
+                code = np.uint32(codes[i])
+                used[i] = np.uint8((mask >> (code & top)) & one & np.uint32(code <= top))
+        for b in range(bands):
+            low, high = lows[b], highs[b]
+            n[:] = 0
+            for t in range(times):
+                source, used, row = values[b, t, start : start + width], clear[t], lane[t]
+                for i in range(width):
+                    v = source[i]
+                    good = (used[i] != 0) & (v >= low) & (v <= high)
+                    row[i] = v if good else last
+                    n[i] += np.uint8(good)
+            for p in range(pairs.shape[0]):
+                exchange(lane[pairs[p, 0]], lane[pairs[p, 1]])
+            told = count[b, start : start + width]
+            least, most = np.uint8(255), np.uint8(0)
             for i in range(width):
                 m = n[i]
-                f, k = row_part[m], row_at[m]
-                x0, x1 = np.uint32(lane[k, i]), np.uint32(lane[k + 1, i])
-                exact = ((np.uint32(100) - f) * x0 + f * x1 + np.uint32(50)) // np.uint32(100)
-                row_result[i] = np.uint16(exact) if m != 0 else np.uint16(0)
+                told[i] = m
+                least, most = min(least, m), max(most, m)
+            for s in range(percentiles.shape[0]):
+                q = percentiles[s]
+                step = np.uint16(q)
+                for i in range(width):
+                    m = np.uint16(n[i])
+                    at[i] = np.uint16((m - np.uint16(m != 0)) * step) // hundred
+                # Only these rows can hold a neighbour of the percentile of any pixel of this lane.
+                first = max(np.int64(least) - 1, 0) * q // 100
+                final = min(max(np.int64(most) - 1, 0) * q // 100 + 1, times - 1)
+                for r in range(first, final + 1):
+                    row, here = lane[r], np.uint16(r)
+                    for i in range(LANES):
+                        a, v = at[i], row[i]
+                        lower[i] = v if a == here else lower[i]
+                        upper[i] = v if np.uint16(a + np.uint16(1)) == here else upper[i]
+                target = result[b, s, start : start + width]
+                for i in range(width):
+                    m = np.uint16(n[i])
+                    part = np.uint16(np.uint16((m - np.uint16(m != 0)) * step) - np.uint16(at[i] * hundred))
+                    gap = np.int32(upper[i]) - np.int32(lower[i])
+                    # Whole number / 100 rounded half up: 0.005 away from any step, so the double cannot fall on the wrong side.
+                    # Where part is 0, upper may hold anything: it has no weight.
+                    up = np.int32((np.float64(np.int32(np.int32(part) * np.int32(gap))) + 50.5) * 0.01)
+                    target[i] = np.uint16(lower[i] + np.uint16(up)) if m != 0 else np.uint16(0)
 
 
 def support(

@@ -19,7 +19,7 @@ Phase first, then j, then h ascending; the first success wins. Arithmetic is exa
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 import numba
 import numpy as np
@@ -27,9 +27,11 @@ import numpy.typing as npt
 import xarray as xr
 
 from odse.errors import SeriesError
-from odse.series.composite import LANES, _exchange, _network
+from odse.series._lanes import LANES, exchange, network
 
 Array = npt.NDArray[Any]
+MOST_IN_LANES = 16
+"""Half-widths up to this one, in years, are first tried in lanes; wider windows are rare."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,20 @@ def half_widths(years: int, window_years: int) -> list[int]:
     return [*widths, years]
 
 
-def fill(values: Any, *, nodata: int, seasons_per_year: int = 4, window_years: int = 9) -> Any:
-    """Fill the gaps of an integer series (time, y, x). Arrays give a FillResult, a DataArray gives a Dataset. Pure.
+@overload
+def fill(values: xr.DataArray, *, nodata: int, seasons_per_year: int = ..., window_years: int = ...) -> xr.Dataset: ...
+
+
+@overload
+def fill(values: Array, *, nodata: int, seasons_per_year: int = ..., window_years: int = ...) -> FillResult: ...
+
+
+def fill(values: Any, *, nodata: int, seasons_per_year: int = 4, window_years: int = 9) -> xr.Dataset | FillResult:
+    """Fill the gaps of an integer series (time, y, x) in the order of time, one date a season, absent seasons as all gaps.
+
+    ``nodata`` is the value of a gap, ``window_years`` the (odd) width of the first window tried. Arrays give a FillResult, a
+    DataArray gives a Dataset with ``value``, ``phase``, ``span`` and ``donors``. Raises SeriesError for floats and for
+    parameters that make no sense. Pure. Source: Witjes et al. 2023, PeerJ 15478, corrected (docs/why/fill.md).
 
     >>> import numpy as np
     >>> series = np.array([10, 20, 30, 40, 0, 22, 32, 42], dtype=np.uint16).reshape(8, 1, 1)
@@ -83,47 +97,70 @@ def fill_many(values: Array, *, nodata: int, seasons_per_year: int = 4, window_y
     ``values`` of the result is (statistic, time, y, x), its companions (time, y, x): of the first statistic, and equal for
     all. Raises SeriesError for floats or parameters that make no sense. Pure.
     """
-    if values.dtype.kind not in "ui" or values.dtype.itemsize > 2:
-        raise SeriesError.sentence("fill", "the series", "its type", values.dtype, "give 8- or 16-bit integers")
-    if seasons_per_year < 1 or window_years < 1 or window_years % 2 == 0:
-        raise SeriesError.sentence("fill", "the series", "the window", f"{window_years} years", "give an odd number")
+    _check(values, nodata, seasons_per_year, window_years)
     statistics, times, height, width = values.shape
     widths = np.array(half_widths(-(-times // seasons_per_year), window_years), dtype=np.int64)
     flat = np.ascontiguousarray(values).reshape(statistics, times, -1)
     filled = flat.copy()
     companions = np.zeros((3, times, height * width), dtype=np.uint8)
-    scratch = np.zeros((3, times, height * width), dtype=np.uint8)
+    scratch = np.zeros_like(companions) if statistics > 1 else companions
     first = int(widths[0])
-    pairs = _network(2 * first + 1)
+    pairs = network(2 * first + 1, first + 1)  # a median needs the lower half only
+    sign = np.uint16(0x8000 if values.dtype.kind == "i" else 0)
     for s in range(statistics):
         told = companions if s == 0 else scratch
-        scratch[:] = 0
-        if first <= 16:
-            _fill_first(flat[s], nodata, seasons_per_year, first, pairs, filled[s], told[0], told[1], told[2])
-        _fill(flat[s], nodata, seasons_per_year, widths, filled[s], told[0], told[1], told[2])
+        left = np.ones(height * width, dtype=np.bool_)
+        if first <= MOST_IN_LANES:
+            left[:] = False
+            _fill_first(
+                flat[s], nodata, sign, seasons_per_year, first, pairs, filled[s], told[0], told[1], told[2], left
+            )
+        _fill(flat[s], nodata, seasons_per_year, widths, filled[s], told[0], told[1], told[2], left)
+        if s > 0:
+            scratch[:] = 0
     shape = (times, height, width)
     return FillResult(filled.reshape(values.shape), *(c.reshape(shape) for c in companions))
 
 
+def _check(values: Array, nodata: int, seasons_per_year: int, window_years: int) -> None:
+    def refuse(what: str, value: object, remedy: str) -> SeriesError:
+        return SeriesError.sentence("fill", "the series", what, value, remedy)
+
+    if values.dtype.kind not in "ui" or values.dtype.itemsize > 2:
+        raise refuse("its type", values.dtype, "give 8- or 16-bit integers")
+    if values.ndim != 4 or not values.size:
+        raise refuse("its shape", values.shape[1:], "give (time, y, x) with at least one value")
+    limits = np.iinfo(values.dtype)
+    if not limits.min <= nodata <= limits.max:
+        raise refuse("no-data", nodata, f"give a value of {values.dtype}")
+    if seasons_per_year < 1:
+        raise refuse("the number of seasons", seasons_per_year, "give at least one")
+    if window_years < 1 or window_years % 2 == 0:
+        raise refuse("the window", f"{window_years} years", "give an odd number")
+
+
 @numba.njit(cache=True, nogil=True, boundscheck=False)
-def _fill_first(values, nodata, seasons, half, pairs, filled, phase, span, donors):  # type: ignore[no-untyped-def]
+def _fill_first(values, nodata, sign, seasons, half, pairs, filled, phase, span, donors, left):  # type: ignore[no-untyped-def]
     """Phase 1 with the smallest window, which closes nearly all gaps: LANES pixels at a time through a sorting network.
 
-    What it cannot fill is left to :func:`_fill`. values (time, pixel) -> filled, phase, span, donors (time, pixel).
+    What it cannot fill is marked in ``left`` (pixel,) and done by :func:`_fill`. values (time, pixel) -> filled, phase, span,
+    donors (time, pixel). Values are sorted as uint16; ``sign`` is the bit that brings signed ones into that order.
     """
     times, pixels = values.shape
     rows = 2 * half + 1
-    lane = np.empty((rows, LANES), dtype=np.int32)
-    n = np.empty(LANES, dtype=np.int32)
-    most = np.int32(2147483647)
-    none = np.int32(nodata)
+    lane = np.empty((rows, LANES), dtype=np.uint16)
+    n = np.zeros(LANES, dtype=np.uint16)
+    lower, upper = np.zeros(LANES, dtype=np.uint16), np.zeros(LANES, dtype=np.uint16)
+    last, one = np.uint16(65535), np.uint16(1)
+    none = np.uint16(np.uint16(nodata) ^ sign)
+    told_half = np.uint8(half)
     for start in range(0, pixels, LANES):
         width = min(LANES, pixels - start)
         for t in range(times):
             here = values[t, start : start + width]
-            gaps = 0
+            gaps = np.int32(0)
             for i in range(width):
-                gaps += here[i] == none
+                gaps += np.int32(np.uint16(np.uint16(here[i]) ^ sign) == none)
             if gaps == 0:
                 continue
             n[:] = 0
@@ -132,19 +169,35 @@ def _fill_first(values, nodata, seasons, half, pairs, filled, phase, span, donor
                 if 0 <= at < times:
                     donor = values[at, start : start + width]
                     for i in range(width):
-                        v = np.int32(donor[i])
-                        row[i] = most if v == none else v
-                        n[i] += np.int32(v != none)
+                        v = np.uint16(np.uint16(donor[i]) ^ sign)
+                        row[i] = last if v == none else v
+                        n[i] += np.uint16(v != none)
                 else:
-                    row[:] = most
+                    row[:] = last
             for p in range(pairs.shape[0]):
-                _exchange(lane[pairs[p, 0]], lane[pairs[p, 1]])
+                exchange(lane[pairs[p, 0]], lane[pairs[p, 1]])
+            for r in range(half + 1):
+                row, place = lane[r], np.uint16(2 * r)
+                for i in range(LANES):  # of m values, the two in the middle are at (m - 1) // 2 and m // 2
+                    m, v = n[i], row[i]
+                    lower[i] = v if (m == np.uint16(place + one)) | (m == np.uint16(place + one + one)) else lower[i]
+                    upper[i] = v if (m == place) | (m == np.uint16(place + one)) else upper[i]
+            out, how = filled[t, start : start + width], phase[t, start : start + width]
+            far, many, rest = (
+                span[t, start : start + width],
+                donors[t, start : start + width],
+                left[start : start + width],
+            )
             for i in range(width):
+                gap = np.uint16(np.uint16(here[i]) ^ sign) == none
                 m = n[i]
-                if here[i] == none and m > 0:
-                    twice = lane[(m - 1) // 2, i] + lane[m // 2, i]
-                    filled[t, start + i] = (twice + 1) >> 1
-                    phase[t, start + i], span[t, start + i], donors[t, start + i] = 1, half, min(m, 254)
+                closed = gap & (m != 0)
+                middle = np.uint16((np.uint32(lower[i]) + np.uint32(upper[i]) + np.uint32(1)) >> np.uint32(1))
+                out[i] = np.uint16(middle ^ sign) if closed else np.uint16(here[i])
+                how[i] = np.uint8(closed)
+                far[i] = told_half if closed else np.uint8(0)
+                many[i] = np.uint8(m) if closed else np.uint8(0)
+                rest[i] |= gap & (m == 0)
 
 
 @numba.njit(cache=True, nogil=True, boundscheck=False)
@@ -186,18 +239,15 @@ def _median4(doubled, n):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True, boundscheck=False)
-def _fill(values, nodata, seasons, widths, filled, phase, span, donors):  # type: ignore[no-untyped-def]
-    """values (time, pixel) -> filled, phase, span, donors (time, pixel)."""
+def _fill(values, nodata, seasons, widths, filled, phase, span, donors, left):  # type: ignore[no-untyped-def]
+    """Every gap still open in pixels marked ``left``: values (time, pixel) -> filled, phase, span, donors (time, pixel)."""
     times, pixels = values.shape
     series = np.empty(times, dtype=np.int64)
     known = np.empty(times, dtype=np.bool_)
     buffer = np.empty(times, dtype=np.int64)
     before, after = np.empty(times + seasons, dtype=np.int64), np.empty(times + seasons, dtype=np.int64)
     for p in range(pixels):
-        open_gaps = 0
-        for t in range(times):
-            open_gaps += (values[t, p] == nodata) & (phase[t, p] == 0)
-        if open_gaps == 0:
+        if not left[p]:
             continue
         n_known = 0
         for t in range(times):
