@@ -86,14 +86,14 @@ def test_bad_input_is_one_sentence(inputs: Path, tmp_path: Path) -> None:
     points.write_text("lon,lat,jear,code,confidence\n14.0,48.4,2020,311,1\n")
     assert "column 'year' is missing; write 'jear'" in refused(*run, *data(inputs, samples=points))
     points.write_text("lon,lat,year,code,confidence\n14.0,48.4,soon,311,1\n")
-    assert "cannot use row 2 of points.csv, because its year is 'soon'" in refused(*run, *data(inputs, samples=points))
+    assert "cannot use line 2 of points.csv, because its year is 'soon'" in refused(*run, *data(inputs, samples=points))
     points.write_text("lon,lat,year,code,confidence\n14.0,48.4,2020,999,1\n")
-    assert "its code is '999', neither code nor value" in refused(*run, *data(inputs, samples=points))
+    assert "its code is '999', no code of" in refused(*run, *data(inputs, samples=points))
     other = tmp_path / "other.yaml"
     grid = "grid: {crs: EPSG:3035, resolution_m: 30, origin_xy: [900000, 5460000]}"
     text = recipe.read_text().replace("grid: odse-30m", grid)
     other.write_text(text.replace("input/area.geojson", str(inputs / "input" / "area.geojson")))
-    assert "off the grid own; warp it to the grid" in refused("run", other, "--out", out, *data(inputs))
+    assert "warp it to the grid" in refused("run", other, "--out", out, *data(inputs))
     assert "`archives` is not among the data of" in refused(*run, *data(inputs), "--data", "archives=/tmp")
     assert not (out / "catalog.json").exists()
 
