@@ -3,9 +3,11 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
+LOCK = $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes pyproject.toml
 OUT ?= demo
 
-.PHONY: help demo test lint types contracts bench lock clean
+.PHONY: help demo test lint types contracts format docs bench lock clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -13,46 +15,57 @@ help:  ## what can be made
 demo: $(VENV)/run.stamp  ## simulate a pilot area, map it, say where catalogue and page are
 	$(BIN)/odse demo --out $(OUT)
 
-test: $(VENV)/test.stamp lint types contracts  ## lint, types, import contracts, doc examples, tests
+test: $(VENV)/test.stamp lint types contracts  ## all checks: lint, types, contracts, doc examples, tests
 	$(BIN)/python -m pytest
 
-lint: $(VENV)/test.stamp
+lint: $(VENV)/test.stamp  ## rules and format of the code
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 
-types: $(VENV)/test.stamp
+types: $(VENV)/test.stamp  ## strict types of src/
 	$(BIN)/mypy
 
-contracts: $(VENV)/test.stamp
+contracts: $(VENV)/test.stamp  ## which room may import which
 	$(BIN)/lint-imports --no-cache
+
+format: $(VENV)/test.stamp  ## give the code its format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(VENV)/test.stamp  ## write docs/reference/command-line.md from the commands themselves
+	$(BIN)/python tools/help_pages.py > docs/reference/command-line.md
 
 bench: $(VENV)/bench.stamp  ## time against peers; writes benchmarks/results/latest.json
 	$(BIN)/python -m benchmarks.run
 
 lock: $(VENV)/made.stamp  ## resolve the dependencies anew, with hashes
-	$(BIN)/pip install -q uv
-	$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes pyproject.toml -o requirements/run.txt
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes pyproject.toml --extra test -c requirements/run.txt -o requirements/test.txt
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes pyproject.toml --extra test --extra bench -c requirements/test.txt -o requirements/bench.txt
+	$(PIP) uv
+	$(LOCK) --upgrade -o requirements/run.txt
+	$(LOCK) --extra test -c requirements/run.txt -o requirements/test.txt
+	$(LOCK) --extra test --extra bench -c requirements/test.txt -o requirements/bench.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --group build -c requirements/test.txt -o requirements/build.txt
 
 clean:  ## remove what was made here, but not the demo
-	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 $(VENV)/made.stamp:
 	@bash tools/system.sh venv $(PYTHON)
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(VENV)/run.stamp: requirements/run.txt pyproject.toml | $(VENV)/made.stamp
-	$(BIN)/python -m pip install -q --require-hashes -r requirements/run.txt
-	$(BIN)/python -m pip install -q --no-deps -e .
+# The build backend is locked like everything else, so nothing is fetched that has no hash here.
+$(VENV)/run.stamp: requirements/run.txt requirements/build.txt pyproject.toml | $(VENV)/made.stamp
+	$(PIP) --require-hashes -r requirements/run.txt
+	$(PIP) --require-hashes -r requirements/build.txt
+	$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(VENV)/test.stamp: requirements/test.txt $(VENV)/run.stamp tools/system.sh
+$(VENV)/test.stamp: requirements/test.txt tools/system.sh $(VENV)/run.stamp
 	@bash tools/system.sh tests
-	$(BIN)/python -m pip install -q --require-hashes -r requirements/test.txt
+	$(PIP) --require-hashes -r requirements/test.txt
 	@touch $@
 
 $(VENV)/bench.stamp: requirements/bench.txt $(VENV)/test.stamp
 	@bash tools/system.sh bench
-	$(BIN)/python -m pip install -q --require-hashes -r requirements/bench.txt
+	$(PIP) --require-hashes -r requirements/bench.txt
 	@touch $@

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import hypothesis
@@ -12,6 +12,8 @@ import pytest
 
 CI = os.environ.get("CI", "").lower() == "true"
 ROOT = Path(__file__).resolve().parent.parent
+Report = pytest.TestReport | pytest.CollectReport
+OTHER_NAMES = {"chromium": ("chromium-browser", "google-chrome")}
 
 hypothesis.settings.register_profile("odse", deadline=None, derandomize=CI, max_examples=60)
 hypothesis.settings.load_profile("odse")
@@ -28,10 +30,10 @@ def data_dir() -> Path:
 
 @pytest.fixture(scope="session")
 def tool() -> Callable[[str], str]:
-    """Path of a program by name."""
+    """Path of a program by name, whatever the distribution calls it."""
 
     def find(name: str) -> str:
-        path = shutil.which(name)
+        path = next(filter(None, map(shutil.which, (name, *OTHER_NAMES.get(name, ())))), None)
         if path is None:
             pytest.skip(f"{name} is not installed")
         return path
@@ -39,11 +41,20 @@ def tool() -> Callable[[str], str]:
     return find
 
 
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Report, Report]:
     """With CI=true a skip is a failure: a test that did not run shows nothing."""
-    outcome = yield
-    report = outcome.get_result()
+    return _no_skip((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, Report, Report]:
+    """The same for a module that skips itself as a whole."""
+    return _no_skip((yield))
+
+
+def _no_skip(report: Report) -> Report:
     if CI and report.skipped and not hasattr(report, "wasxfail"):
-        report.outcome = "failed"
         report.longrepr = f"skipped although CI=true: {report.longrepr}"
+        report.outcome = "failed"
+    return report

@@ -1,0 +1,27 @@
+"""Print docs/reference/command-line.md from the commands themselves: `make docs`; a test compares."""
+
+from __future__ import annotations
+
+from click.testing import CliRunner
+
+from odse.cli import cli
+
+HEAD = """# Commands
+
+Answers go to standard output, progress and errors to standard error. The exit code is 0 only when all of it worked; 1 when something
+failed or is damaged; 2 for words the command does not know; 130 after Ctrl-C. What `--help` prints (this page is made by `make docs`):
+"""
+
+
+def page() -> str:
+    """The whole page as Markdown."""
+    parts = [HEAD]
+    for verb in ("", *cli.commands):
+        words = [verb] if verb else []
+        shown = CliRunner().invoke(cli, [*words, "--help"], prog_name="odse", terminal_width=100).output
+        parts.append(f"## {' '.join(['odse', *words])}\n\n```text\n{shown.strip()}\n```\n")
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    print(page(), end="")
