@@ -43,14 +43,20 @@ def wait_for(out: Path, enough: int, process: subprocess.Popen[str]) -> None:
 
 
 def test_kill_minus_nine_and_run_again_gives_the_same_bytes(small: Small, tmp_path: Path) -> None:
-    """SIGKILL to the whole process group at random moments, then to the end: bytes as undisturbed, no task twice."""
+    """SIGKILL to the whole group, to the client alone, to a worker; then to the end: bytes as undisturbed, no task twice."""
     out = tmp_path / "killed"
     chance = random.Random(4)
-    for enough in sorted(chance.sample(range(5, 400), 3)):
-        process = start(small, out)
-        wait_for(out, enough, process)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    for enough, whom in zip(sorted(chance.sample(range(5, 400), 3)), ("worker", "client", "group"), strict=True):
+        with start(small, out) as process:
+            wait_for(out, enough, process)
+            if whom == "worker":  # the pool replaces it, the run goes on
+                newest = max((out / "receipts").rglob("[!.]*.json"), key=lambda path: path.stat().st_mtime_ns)
+                os.kill(json.loads(newest.read_bytes())["measured"]["pid"], signal.SIGKILL)
+                wait_for(out, enough + 20, process)
+            if whom == "client":
+                process.kill()
+            else:
+                os.killpg(process.pid, signal.SIGKILL)
     before = receipts(out)
     done = small.run(out)
     assert done.returncode == 0, done.stderr
@@ -110,10 +116,10 @@ def test_lost_work_files_do_not_matter_when_nothing_needs_them(small: Small, tmp
 
 def test_ctrl_c_is_one_sentence_and_resumes(small: Small, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    process = start(small, out)
-    wait_for(out, 20, process)
-    os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    with start(small, out) as process:
+        wait_for(out, 20, process)
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
     assert "cannot finish the run in" in errors and "give the same command again to carry on" in errors
     assert "Traceback" not in errors

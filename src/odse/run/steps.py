@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from odse import __version__
 from odse.grid import Tile
@@ -78,7 +79,8 @@ class Made:
 def carry_out(task: Task, place: Place, shared: Mapping[str, Any]) -> Receipt:
     """Do a task, verify that its outputs are on disk, write its receipt, return it. Runs on a worker."""
     clock, start = Clock(), time.perf_counter()
-    made = STEPS[task.step](task, place, clock, shared)
+    with threadpool_limits(1):  # more threads would sum in another order: other last bits on another machine
+        made = STEPS[task.step](task, place, clock, shared)
     outputs = tuple(
         Output(path.relative_to(place.folder).as_posix(), sha256_of(path), path.stat().st_size) for path in made.outputs
     )
