@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ from shapely.geometry.base import BaseGeometry
 from shapely.ops import transform
 
 from odse.errors import GridError, RecipeError, RunError, SourceError
-from odse.grid import Grid, Tile, grid_, tiles_over
+from odse.grid import Grid, Tile, Window, grid_, tiles_over
 from odse.layer.period import Season, seasons
 from odse.run.publication import Publication, publications
 from odse.run.recipe import GladData, PointsData, Recipe, read_recipe
@@ -148,13 +148,19 @@ def _plan(place: Place) -> Plan:
     composites: dict[tuple[str, int], Task] = {}
     bytes_to_read = sum(size for _, size in hashes.values())
     if recipe.steps.composite is not None:
-        ingests = _ingest_tasks(place, wanted, hashes)
+        files = archive_files(place)
+        ingests = _ingest_tasks(place, files, hashes)
+        covered = glad.windows(files, grid=place.grid, window=place.window)
         for task in ingests.values():
             add(task)
         name, entry = next((n, d) for n, d in recipe.data.items() if isinstance(d, GladData))
         for tile in tiles:
             for index, season in enumerate(wanted):
-                needs = [task for (interval, _), task in sorted(ingests.items()) if interval in season.intervals]
+                needs = [
+                    task
+                    for (interval, source), task in sorted(ingests.items())
+                    if interval in season.intervals and _meet(covered[source], tile.window)
+                ]
                 composites[tile.name, index] = add(
                     make_task(
                         "composite",
@@ -263,11 +269,15 @@ def archive_files(place: Place) -> list[glad.GladFile]:
     return files
 
 
+def _meet(one: Window, other: Window) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
 def _ingest_tasks(
-    place: Place, wanted: tuple[Season, ...], hashes: Mapping[str, tuple[str, int]]
+    place: Place, files: Sequence[glad.GladFile], hashes: Mapping[str, tuple[str, int]]
 ) -> dict[tuple[int, str], Task]:
     tasks = {}
-    for file in archive_files(place):
+    for file in files:
         tasks[file.interval, file.tile_name] = make_task(
             "ingest",
             f"{file.tile_name}-{file.interval}",

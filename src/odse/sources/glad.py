@@ -136,6 +136,25 @@ def _may_touch(files: Sequence[GladFile], area_lonlat: BaseGeometry) -> bool:
     return not all(map(math.isfinite, box)) or bool(shapely.box(*box).intersects(area_lonlat))
 
 
+def windows(files: Iterable[GladFile], *, grid: Grid, window: Window) -> dict[str, Window]:
+    """Tile name -> the pixels of the grid within ``window`` that its images cover; all of ``window`` where no file says.
+
+    Reads one header a tile: all images of a tile lie alike.
+    """
+    by_tile: dict[str, list[GladFile]] = {}
+    for file in files:
+        by_tile.setdefault(file.tile_name, []).append(file)
+    result = {}
+    for name, some in by_tile.items():
+        header = next(_headers(some), None)
+        try:
+            covered = window if header is None else _covered(grid, header, window, some[0])
+        except UnreadableError:
+            covered = window
+        result[name] = covered or (0, 0, 0, 0)
+    return result
+
+
 def days_from_middle(interval: int, season: Season) -> int:
     """Days between the middle of an interval and the middle of a season; negative before it.
 
