@@ -23,7 +23,7 @@ ALGORITHM = {
     "samples": 1,
     "overlay": 1,
     "fit": 1,
-    "train": 1,
+    "train": 2,
     "predict": 1,
     "publish": 1,
     "catalog": 1,
