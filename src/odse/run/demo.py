@@ -7,7 +7,7 @@ from pathlib import Path
 
 from odse.run.execute import Run, execute
 from odse.run.plan import plan
-from odse.sources.simulate import simulate
+from odse.sources.simulate import SIMULATION, simulate
 from odse.store.files import put_bytes
 from odse.store.receipts import canonical
 
@@ -22,7 +22,7 @@ def demo(*, out: str | Path, workers: int, progress: bool, small: bool) -> Run:
     size_px = 220 if small else 460
     text = importlib.resources.files("odse.recipes").joinpath("landcover.yaml").read_text(encoding="utf-8")
     text = text.replace("years: 2017..2020", f"years: {years[0]}..{years[-1]}")
-    what = {"years": list(years), "size_px": size_px, "seed": SEED}
+    what = {"simulation": SIMULATION, "years": list(years), "size_px": size_px, "seed": SEED}
     mark = inputs / "simulated.json"
     if not mark.exists() or mark.read_bytes() != canonical(what):
         simulate(inputs, years=years, size_px=size_px, seed=SEED, workers=workers, progress=progress)

@@ -6,6 +6,6 @@ the truth of every year. Nothing that learns or composites knows of it.
 
 from __future__ import annotations
 
-from odse.sources.simulate.archive import Simulation, simulate
+from odse.sources.simulate.archive import SIMULATION, Simulation, simulate
 
-__all__ = ["Simulation", "simulate"]
+__all__ = ["SIMULATION", "Simulation", "simulate"]

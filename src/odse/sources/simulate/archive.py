@@ -36,6 +36,8 @@ from odse.store.files import put_bytes
 
 CENTRE_XY = (4617120.0, 2818090.0)
 """A corner of four 512-pixel work tiles that lies 2.4 m from the meridian of 14 degrees east, where two GLAD tiles meet."""
+SIMULATION = 2
+"""Raised by hand when the same seed gives another world: a demo made before is then simulated anew."""
 MARGIN = 24
 """Cells of world around the area's box."""
 PIXEL_DEG = 0.00025
@@ -286,7 +288,7 @@ def _samples(world: World, window: Window, area: BaseGeometry, years: Sequence[i
     codes = np.array(CLASSES)
     for year in years:
         land = np.where(inside, world.land[year], 255)
-        shares = np.array([(land == i).sum() for i in range(len(CLASSES))], dtype=float) ** 0.6
+        shares = np.array([(land == i).sum() for i in range(len(CLASSES))], dtype=float) ** 0.75
         wanted = np.floor(count / len(years) * shares / shares.sum() + rng.uniform(0, 1, len(CLASSES))).astype(int)
         for place, n in enumerate(wanted):
             cells = np.flatnonzero(land == place)

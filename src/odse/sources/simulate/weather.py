@@ -45,8 +45,9 @@ def sky(world: World, interval: int, seed: int, water: npt.NDArray[np.bool_]) ->
     shape = world.elevation_m.shape
     day = day_of(interval)
     winter = 0.5 + 0.5 * np.cos(2 * np.pi * (day - 5) / 365.25)
-    wanted = np.clip(rng.normal(0.17 + 0.22 * winter, 0.17), 0.02, 0.95)
+    wanted = np.clip(rng.normal(0.2 + 0.22 * winter, 0.17), 0.02, 0.95)
     field = 0.75 * noise(shape, 60, rng) + 0.5 * noise(shape, 14, rng) + 0.25 * noise(shape, 4, rng)
+    field += (0.4 + 1.4 * winter) * _habit(shape, interval, seed)
     depth = field - np.quantile(field, 1 - wanted)
     cloud = depth > 0
     opacity = np.clip(0.35 + depth / 0.7, 0, 1).astype(np.float32) * cloud
@@ -70,6 +71,13 @@ def sky(world: World, interval: int, seed: int, water: npt.NDArray[np.bool_]) ->
     flag[low_sun] = 5
     flag[_not_seen(shape, interval, rng)] = 0
     return Sky(flag, cloud, opacity, dark, snow)
+
+
+def _habit(shape: tuple[int, int], interval: int, seed: int) -> F32:
+    """Where clouds like to stay in a quarter of a year, as fog does in some valleys: so gaps last a whole season."""
+    year, place = interval_of_id(interval)
+    quarter = 4 * year + int(np.searchsorted((6, 12, 17, 22), place, side="right"))
+    return noise(shape, 24, generator(seed, "habit", quarter))
 
 
 def _not_seen(shape: tuple[int, int], interval: int, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
