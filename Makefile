@@ -6,14 +6,19 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 LOCK = $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes pyproject.toml
 OUT ?= demo
+TILE ?= $(or $(ODSE_TEST_DATA),../shared/data)/01_odse_toy_tile_nl
 
-.PHONY: help demo test lint types contracts format docs bench lock clean
+.PHONY: help demo nl test lint types contracts format docs bench lock clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: $(VENV)/run.stamp  ## simulate a pilot area, map it, say where catalogue and page are
 	$(BIN)/odse demo --out $(OUT)
+
+nl: $(VENV)/run.stamp  ## maps of a real tile in the Netherlands; TILE=folder of its data (see examples/)
+	$(BIN)/odse run examples/nl_tile.yaml --out out/nl --data quarters=$(TILE) --data terrain=$(TILE)/static \
+	  --data samples=$(TILE)/samples/samples_train.gpkg
 
 test: $(VENV)/test.stamp lint types contracts  ## all checks: lint, types, contracts, doc examples, tests
 	$(BIN)/python -m pytest

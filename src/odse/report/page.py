@@ -26,6 +26,16 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Scale:
+    """How a row's colours are read: evenly spaced colours from the lowest number to the highest, each with its unit."""
+
+    colors: Sequence[str]
+    """#rrggbb"""
+    low: str
+    high: str
+
+
+@dataclass(frozen=True)
 class Row:
     """One thing shown for each year."""
 
@@ -35,6 +45,7 @@ class Row:
     columns: Sequence[Column]
     code: str | None = None
     """Class it belongs to: shown when that class is chosen."""
+    scale: Scale | None = None
 
 
 @dataclass(frozen=True)

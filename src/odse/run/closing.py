@@ -17,10 +17,10 @@ from odse import __version__
 from odse.catalog.stac import LayerRecord, catalog_files, write_catalog
 from odse.errors import ReceiptError
 from odse.layer.legend import clc_legend
-from odse.layer.style import Style
+from odse.layer.style import RAMPS, Style
 from odse.raster.cog import CogInfo
 from odse.raster.preview import png, preview_rgb, read_small
-from odse.report.page import Column, Page, Picture, Row, render, render_measured
+from odse.report.page import Column, Page, Picture, Row, Scale, render, render_measured
 from odse.run import facts
 from odse.run.plan import Plan
 from odse.run.publication import Publication, collection_id
@@ -194,7 +194,7 @@ def _rows(plan: Plan, by_key: Mapping[Any, Publication], made: list[Path]) -> li
             _row(
                 "clear",
                 "Clear observations",
-                "Number used in summer: pale 0, dark 7 or more",
+                "Number used in summer",
                 by_key,
                 "clear",
                 "count",
@@ -218,7 +218,7 @@ def _rows(plan: Plan, by_key: Mapping[Any, Publication], made: list[Path]) -> li
             _row(
                 "probability",
                 "Its probability",
-                "Of the dominant class, 0 to 100 %",
+                "Of the dominant class",
                 by_key,
                 "landcover.hcl.prob",
                 "p",
@@ -229,7 +229,7 @@ def _rows(plan: Plan, by_key: Mapping[Any, Publication], made: list[Path]) -> li
             _row(
                 "deviation",
                 "Its uncertainty",
-                "Spread of the learners, 0 to 40 points",
+                "Spread of the learners",
                 by_key,
                 "landcover.hcl",
                 "md",
@@ -242,7 +242,7 @@ def _rows(plan: Plan, by_key: Mapping[Any, Publication], made: list[Path]) -> li
                 _row(
                     f"{type_}-{code}",
                     title,
-                    f"of the class, in {'%' if type_ == 'p' else 'points'}",
+                    "of the chosen class",
                     by_key,
                     f"landcover.{code}",
                     type_,
@@ -268,7 +268,15 @@ def _row(
         one = by_key.get((variable, type_, period))
         if one is not None:
             columns.append(Column(year, Picture(one.href.removesuffix(".tif") + ".png", one.layer.title, one.href)))
-    return Row(id_, title, words, columns, code)
+    shown = [by_key[key] for key in ((variable, type_, period) for period in periods.values()) if key in by_key]
+    scale = _scale(shown[0].layer.style, shown[0].layer.unit) if shown and shown[0].layer.style.kind == "ramp" else None
+    return Row(id_, title, words, columns, code, scale)
+
+
+def _scale(style: Style, unit: str) -> Scale:
+    """The ends of a ramp, with their unit."""
+    words = f"{unit}s" if unit.isalpha() else "" if unit == "1" else unit
+    return Scale(RAMPS[style.name], f"{style.vmin:g}", f"{style.vmax:g} {words}".strip())
 
 
 def _filled_row(plan: Plan, by_key: Mapping[Any, Publication], made: list[Path]) -> Row | None:
@@ -291,7 +299,7 @@ def _filled_row(plan: Plan, by_key: Mapping[Any, Publication], made: list[Path])
         put_bytes(out, png(style.colours(share, mask=~known.any(axis=0))))
         made.append(out)
         columns.append(Column(year, Picture(f"pictures/{out.name}", f"Filled share, {year}", None)))
-    return Row("filled", "Filled share", f"Of the seasons, {variable}: pale none, dark all", columns)
+    return Row("filled", "Filled share", f"Of the year's seasons, {variable}", columns, scale=_scale(style, "%"))
 
 
 def _truth_row(plan: Plan, made: list[Path]) -> Row | None:
