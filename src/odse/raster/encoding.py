@@ -8,7 +8,9 @@ use both words.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -232,3 +234,27 @@ def encoding_(name: str | Encoding, *, kind: Kind = "reflectance") -> Encoding:
         names = ", ".join(dict.fromkeys(one for one, _ in _ENCODINGS))
         raise EncodingError.sentence("find", "an encoding", "its name", repr(name), f"use one of {names}")
     return found
+
+
+def source_encoding(name: str, *, kind: Kind, scale: float, offset: float) -> Encoding:
+    """The encoding of a name for source numbers that mean ``number * scale + offset`` (reflectance, or kelvin).
+
+    Bytes have the steps they have for GLAD's numbers, so composites of two archives compare; ``uint16`` keeps the source's own
+    numbers. Raises EncodingError for another name.
+
+    >>> source_encoding("byte-250", kind="reflectance", scale=1e-4, offset=0.0).encode(np.array([5000])).tolist()
+    [125]
+    >>> source_encoding("byte-250", kind="reflectance", scale=2.75e-5, offset=-0.2).encode(np.array([18639])).tolist()
+    [78]
+    """
+    known = encoding_(name, kind=kind)
+    if name == "uint16":
+        return replace(known, scale=scale, offset=offset)
+    step = Fraction(str(known.scale)).limit_denominator(100_000)
+    share = Fraction(str(scale)) / step
+    shift = Fraction(str(offset)) / step
+    whole = math.floor(shift)
+    rest = float((shift - whole) * step)
+    return replace(
+        known, multiply=share.numerator, divide=share.denominator, add=whole, offset=round(known.offset + rest, 12)
+    )

@@ -12,7 +12,6 @@ import numpy as np
 import rasterio
 
 from odse.layer.legend import clc_legend
-from odse.layer.period import seasons
 from odse.run.plan import Plan
 from odse.run.recipe import LayersData
 from odse.sources.layers import FoundLayer, read_window, scan
@@ -129,4 +128,4 @@ def workers_of(receipts: Mapping[str, Receipt]) -> list[str]:
 
 def interval_count(plan: Plan) -> int:
     """Number of 16-day intervals the recipe's seasons ask for."""
-    return len({i for season in seasons(plan.place.recipe.years_) for i in season.intervals})
+    return len({i for season in plan.place.recipe.seasons_ for i in season.intervals})

@@ -23,13 +23,13 @@ from shapely.ops import transform
 
 from odse.errors import GridError, RecipeError, RunError, SourceError
 from odse.grid import Grid, Tile, Window, grid_, tiles_over
-from odse.layer.period import Season, seasons
+from odse.layer.period import Season
 from odse.run.publication import Publication, publications
-from odse.run.recipe import GladData, PointsData, Recipe, read_recipe
+from odse.run.recipe import ArchiveData, Recipe, SampleData, read_recipe
 from odse.run.samples import SampleSet, read_samples
-from odse.run.series import Features, describe, read_series
+from odse.run.series import Features, archive_of, describe, read_series
 from odse.run.task import Place, Task, make_task
-from odse.sources import glad
+from odse.sources.archive import Archive, Image
 from odse.store.files import sha256_of
 
 
@@ -133,7 +133,7 @@ def read_area(recipe: Recipe, base: Path, grid: Grid) -> BaseGeometry:
 
 def _plan(place: Place) -> Plan:
     recipe = place.recipe
-    wanted = tuple(seasons(recipe.years_))
+    wanted = recipe.seasons_
     tiles = tiles_over(place.grid, place.area, size_px=recipe.tile_px)
     series, static = read_series(recipe, place.data, place.grid)
     features = Features(series, wanted, static, recipe.steps.derive)
@@ -148,18 +148,18 @@ def _plan(place: Place) -> Plan:
     composites: dict[tuple[str, int], Task] = {}
     bytes_to_read = sum(size for _, size in hashes.values())
     if recipe.steps.composite is not None:
-        files = archive_files(place)
-        ingests = _ingest_tasks(place, files, hashes)
-        covered = glad.windows(files, grid=place.grid, window=place.window)
+        archive, images = archive_of(recipe, place.data), archive_images(place)
+        assert archive is not None
+        ingests = _ingest_tasks(place, archive, images, hashes)
+        covered = archive.windows(images, grid=place.grid, window=place.window)
         for task in ingests.values():
             add(task)
-        name, entry = next((n, d) for n, d in recipe.data.items() if isinstance(d, GladData))
         for tile in tiles:
             for index, season in enumerate(wanted):
                 needs = [
-                    task
-                    for (interval, source), task in sorted(ingests.items())
-                    if interval in season.intervals and _meet(covered[source], tile.window)
+                    ingests[image.name]
+                    for image in images
+                    if season.true_period.contains(image.day) and _meet(covered[image.source], tile.window)
                 ]
                 composites[tile.name, index] = add(
                     make_task(
@@ -169,9 +169,8 @@ def _plan(place: Place) -> Plan:
                         params={
                             "tile": tile.name,
                             "season": index,
-                            "data": name,
-                            "mask": entry.mask,
-                            "additional": entry.additional,
+                            "days": str(season.true_period),
+                            "archive": archive.about(),
                             "percentiles": list(recipe.steps.composite.percentiles),
                         },
                         inputs={"grid": place.grid.digest, "area": geometry[tile.name], "px": recipe.tile_px},
@@ -191,6 +190,7 @@ def _plan(place: Place) -> Plan:
                         "tile": tile.name,
                         "variable": one.variable,
                         "window_years": recipe.steps.fill.window_years,
+                        "seasons": [_season_word(season) for season in wanted],
                         **describe(one),
                     },
                     inputs={
@@ -240,10 +240,11 @@ def _hashes(place: Place, features: Features) -> dict[str, tuple[str, int]]:
     paths = [found.path for one in features.series for row in one.found for found in row if found]
     paths += [found.path for found in features.static]
     for name, entry in place.recipe.data.items():
-        if isinstance(entry, PointsData):
+        if isinstance(entry, SampleData):
             paths.append(Path(place.data[name]))
-        if isinstance(entry, GladData):
-            paths += [file.path for file in archive_files(place)]
+        if isinstance(entry, ArchiveData):
+            paths += [path for image in archive_images(place) for path in image.files]
+    paths = sorted(set(paths))
     with ThreadPoolExecutor(2) as pool:
         return {
             str(path): (value, path.stat().st_size)
@@ -251,22 +252,20 @@ def _hashes(place: Place, features: Features) -> dict[str, tuple[str, int]]:
         }
 
 
-def archive_files(place: Place) -> list[glad.GladFile]:
-    """The archive's files that the recipe needs, sorted. Lists folders."""
-    name = next(n for n, d in place.recipe.data.items() if isinstance(d, GladData))
-    wanted = sorted({i for season in seasons(place.recipe.years_) for i in season.intervals})
-    change = pyproj.Transformer.from_crs(place.grid.crs, "EPSG:4326", always_xy=True)
-    lonlat = transform(change.transform, place.area)
-    files = glad.scenes(Path(place.data[name]), intervals=wanted, area_lonlat=lonlat)
-    if not files:
+def archive_images(place: Place) -> list[Image]:
+    """The archive's images that the recipe needs, by name. Lists folders, reads headers."""
+    archive, named = archive_of(place.recipe, place.data), place.recipe.archive_
+    assert archive is not None and named is not None
+    images = archive.images(place.recipe.seasons_, grid=place.grid, area=place.area)
+    if not images:
         raise SourceError.sentence(
             "use",
-            f"data `{name}`",
+            f"data `{named[0]}`",
             "the number of its files in the area and the years",
             0,
             "check --data, `area` and `years`",
         )
-    return files
+    return images
 
 
 def _meet(one: Window, other: Window) -> bool:
@@ -274,17 +273,23 @@ def _meet(one: Window, other: Window) -> bool:
 
 
 def _ingest_tasks(
-    place: Place, files: Sequence[glad.GladFile], hashes: Mapping[str, tuple[str, int]]
-) -> dict[tuple[int, str], Task]:
-    tasks = {}
-    for file in files:
-        tasks[file.interval, file.tile_name] = make_task(
+    place: Place, archive: Archive, images: Sequence[Image], hashes: Mapping[str, tuple[str, int]]
+) -> dict[str, Task]:
+    """Image -> its task. The mask does not enter: codes are kept as they are."""
+    about = {key: value for key, value in archive.about().items() if key not in ("mask", "additional")}
+    return {
+        image.name: make_task(
             "ingest",
-            f"{file.tile_name}-{file.interval}",
-            params={"interval": file.interval, "glad_tile": file.tile_name},
-            inputs={"sha256": hashes[str(file.path)][0], "grid": place.grid.digest, "window": list(place.window)},
+            image.name,
+            params={"image": image.name, "day": image.day.isoformat(), "archive": about},
+            inputs={
+                "sha256": [hashes[str(path)][0] for path in image.files],
+                "grid": place.grid.digest,
+                "window": list(place.window),
+            },
         )
-    return tasks
+        for image in images
+    }
 
 
 def _learning(

@@ -10,15 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any
 
 from odse.derive.indices import bands_of
 from odse.errors import DeriveError, RecipeError, SourceError
 from odse.grid import Grid
-from odse.layer.period import Season, season_of, seasons
-from odse.raster.encoding import Encoding, encoding_
-from odse.run.recipe import GladData, LayersData, Recipe
-from odse.sources.glad import BANDS
+from odse.layer.period import Season, season_of
+from odse.raster.encoding import Encoding
+from odse.run.recipe import ArchiveData, GladData, LayersData, NetcdfData, Recipe
+from odse.sources.archive import Archive, GladArchive, SceneArchive
 from odse.sources.layers import FoundLayer, check_on_grid, scan
 
 TERRAIN = ("slope",)
@@ -77,22 +78,41 @@ class Features:
         return next((i for i, s in enumerate(self.seasons) if s.year == year and s.name == name), None)
 
 
+def archive_of(recipe: Recipe, data: Mapping[str, str]) -> Archive | None:
+    """The archive that a recipe names, where it lies on this machine."""
+    named = recipe.archive_
+    if named is None:
+        return None
+    name, entry = named
+    root = Path(data[name])
+    if isinstance(entry, GladData):
+        return GladArchive(root, entry.mask, entry.additional)
+    return SceneArchive(
+        entry.kind,
+        root,
+        tuple(entry.bands.items()),
+        entry.product,
+        entry.method,
+        entry.mask,
+        *((entry.files, entry.quality) if isinstance(entry, NetcdfData) else ()),
+    )
+
+
 def read_series(
     recipe: Recipe, data: Mapping[str, str], grid: Grid
 ) -> tuple[tuple[Series, ...], tuple[FoundLayer, ...]]:
     """The series and the static layers of a recipe. Reads headers of ready layers; refuses a raster on another grid."""
-    wanted = seasons(recipe.years_)
+    wanted = list(recipe.seasons_)
     series: list[Series] = []
     static: list[FoundLayer] = []
     for name, entry in recipe.data.items():
-        if isinstance(entry, GladData):
-            composite = recipe.steps.composite
-            assert composite is not None
+        if isinstance(entry, ArchiveData):
+            composite, archive = recipe.steps.composite, archive_of(recipe, data)
+            assert composite is not None and archive is not None
             statistics = tuple(f"p{percentile}" for percentile in composite.percentiles)
-            for band in BANDS:
-                kind: Literal["thermal", "reflectance"] = "thermal" if band == "thermal" else "reflectance"
-                encoding = encoding_(recipe.steps.publish.encoding, kind=kind)
-                series.append(Series(band, statistics, "landsat.glad.ard", encoding))
+            for band in archive.bands:
+                encoding = archive.encoding(band, recipe.steps.publish.encoding)
+                series.append(Series(band, statistics, archive.method, encoding))
         elif isinstance(entry, LayersData) and entry.role == "covariate":
             found = scan(data[name], variables=entry.variables)
             if not found:
@@ -117,13 +137,13 @@ def _series_of(found: list[FoundLayer], wanted: list[Season], data_name: str) ->
     for layer in found:
         if layer.name.period is None:
             continue
-        season = season_of(layer.name.period)
+        season = season_of(layer.name.period, scheme=wanted[0].scheme)
         if season is None:
             raise SourceError.sentence(
                 "use",
                 f"layer {layer.path.name}",
                 "its period",
-                f"{layer.name.period}, no season of the scheme odse",
+                f"{layer.name.period}, no season of the scheme {wanted[0].scheme}",
                 "mark the data as `static: true` or take it out",
             )
         slots = groups.setdefault((layer.name.variable, layer.name.method), {}).setdefault(layer.name.type, {})
