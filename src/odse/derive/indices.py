@@ -112,7 +112,7 @@ _EVERYDAY: tuple[tuple[str, str, str, str, str, dict[str, float | None]], ...] =
     ),
 )
 
-INDICES: dict[str, SpectralIndex] = {name.lower(): SpectralIndex(name, *rest) for name, *rest in _EVERYDAY}
+INDICES: dict[str, SpectralIndex] = {row[0].lower(): SpectralIndex(*row) for row in _EVERYDAY}
 """The everyday ones: their formulas do not change with the table."""
 
 
