@@ -105,7 +105,7 @@ def roughness(elevation: Elevation) -> npt.NDArray[np.float32]:
     9.0
     """
     around = _around(elevation)
-    return (np.max(around, axis=0) - np.min(around, axis=0)).astype(np.float32)
+    return np.asarray(np.max(around, axis=0) - np.min(around, axis=0), dtype=np.float32)
 
 
 def ruggedness(elevation: Elevation) -> npt.NDArray[np.float32]:
@@ -117,7 +117,7 @@ def ruggedness(elevation: Elevation) -> npt.NDArray[np.float32]:
     25.459999084472656
     """
     around = _around(elevation)
-    return np.sqrt(np.sum((around - around[4]) ** 2, axis=0)).astype(np.float32)
+    return np.asarray(np.sqrt(np.sum((around - around[4]) ** 2, axis=0)), dtype=np.float32)
 
 
 def position(elevation: Elevation, *, radius_px: int = 1) -> npt.NDArray[np.float32]:
@@ -154,8 +154,8 @@ def wetness(
     direction (``dinf``, Tarboton 1997, doi 10.1029/96WR03137); b is Horn's slope of the given elevation, at least
     ``least_slope_percent`` (flats would be infinitely wet). Water leaves at the edges of the array and at NaN, which is no land.
 
-    No halo makes tiles agree: compute it on the whole area, or on a coarser elevation of it. Memory: about 50 bytes a pixel
-    besides the elevation.
+    No halo makes tiles agree: compute it on the whole area, or on a coarser elevation of it. Memory: about 40 bytes a pixel
+    besides the elevation; time: a second per million pixels.
 
     >>> valley = np.abs(np.arange(-3, 4))[None, :] * 5.0 + np.arange(6)[:, None]
     >>> bool(wetness(valley, pixel_m=30.0)[0, 3] > wetness(valley, pixel_m=30.0)[0, 0])
@@ -189,7 +189,8 @@ def fill_pits(elevation: Elevation) -> npt.NDArray[np.float64]:
     >>> fill_pits(np.array([[5.0, 5, 5], [5, 1, 3], [5, 5, 5]]))[1].round(6).tolist()
     [5.0, 3.0, 3.0]
     """
-    return _flood(np.ascontiguousarray(elevation, dtype=np.float64), FILL_STEP_M)[0]
+    filled: npt.NDArray[np.float64] = _flood(np.ascontiguousarray(elevation, dtype=np.float64), FILL_STEP_M)[0]
+    return filled
 
 
 def _gradient(elevation: Elevation, pixel_m: float) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
