@@ -255,8 +255,9 @@ def legend_to_csv(legend: Legend) -> str:
 def legend_from_qml(text: str, *, name: str = "own") -> Legend:
     """The classes of a QGIS style: a paletted renderer, or the items of a colour ramp that stand for classes. Pure.
 
-    A class's code is its value. A ramp is taken for classes where all its items are whole numbers and have names, not numbers or ranges,
-    for labels; items called NODATA are passed over. XML is read without entities or external files. Raises LegendError for a style of other things.
+    A class's code is its value. A ramp is taken for classes where all its items are whole numbers and have names, not numbers
+    or ranges, for labels; items called NODATA are passed over. XML is read without entities or external files. Raises
+    LegendError for a style of other things.
 
     >>> legend_from_qml('<qgis><pipe><rasterrenderer type="paletted"><colorPalette>'
     ...     '<paletteEntry value="7" color="#ff0000" label="Fire"/></colorPalette></rasterrenderer></pipe></qgis>').by_code["7"].label
