@@ -1,18 +1,27 @@
-"""A folder of GeoTIFFs named by either convention, as ready covariates on the recipe's grid."""
+"""A folder of GeoTIFFs named by either convention, as ready covariates.
+
+A layer on the recipe's grid is read as it is. One on another grid is read where the recipe states how: ``nearest`` or ``mode`` for
+classes, ``bilinear`` or ``average`` for numbers. A layer of one year stands for that year, one of a longer period for all years.
+"""
 
 from __future__ import annotations
 
 import difflib
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pyproj
 import rasterio
 from affine import Affine
-from rasterio.errors import RasterioIOError
+from rasterio.enums import Resampling as RasterResampling
+from rasterio.errors import RasterioError, RasterioIOError
 from rasterio.io import DatasetReader
+from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterWindow
 
 from odse.errors import EncodingError, LayerNameError, SourceError, UnreadableError
@@ -21,7 +30,14 @@ from odse.layer.name import LayerName, parse_layer_name
 from odse.raster.encoding import Encoding
 from odse.raster.work import environment
 
+Resampling = Literal["nearest", "bilinear", "average", "mode"]
+Timing = Literal["static", "yearly", "part"]
+
 SUFFIXES = (".tif", ".tiff")
+WARP_BLOCK_PX = 256
+"""Layers are warped in squares of this size counted from the grid's origin, whatever window is asked for."""
+EXACT_PX = 1e-6
+"""How far GDAL may place a pixel beside its true place; its own 1/8 pixel depends on where a window begins."""
 UNITS: dict[tuple[str, str], tuple[float, str]] = {("elev.lowestmode", "gedi.eml"): (0.1, "m")}
 """(variable, method) -> scale and unit of products whose files do not say them: the ODSE terrain model is in decimetres."""
 
@@ -188,12 +204,99 @@ def _damaged(path: Path, error: Exception) -> UnreadableError:
     return UnreadableError.sentence("read", f"layer {path.name}", "its content", f"broken ({text})", "fetch it again")
 
 
-def read_window(found: FoundLayer, window: Window, grid: Grid) -> np.ma.MaskedArray[Any, Any]:
+def read_window(
+    found: FoundLayer, window: Window, grid: Grid, *, resampling: Resampling | None = None
+) -> np.ma.MaskedArray[Any, Any]:
     """The layer's stored values in a window of the grid, masked where it has no data or does not reach. Reads blocks.
 
-    ``window`` is (col0, row0, col1, row1) in pixels of the grid; the layer must lie on it (:func:`check_on_grid`). Raises
-    UnreadableError for a damaged file.
+    ``window`` is (col0, row0, col1, row1) in pixels of the grid. Without ``resampling`` the layer must lie on the grid
+    (:func:`check_on_grid`). With it, a layer on any other grid is warped, one on the grid is read as it is:
+
+    nearest   the pixel that holds the centre; the type stays
+    mode      the class that covers most of the pixel; the type stays
+    bilinear  between the four pixels around the centre, wider where the layer is the finer one; float
+    average   the mean over the pixel's area; float
+
+    No-data takes no part in a mean; ``bilinear`` gives none where the pixel that holds the centre has none. Windows agree to the
+    last bit with any larger one, for the layer is warped in fixed squares of the grid. Raises SourceError for a layer off the grid
+    or without CRS, and for a mean of classes (names of type ``c``); UnreadableError for a damaged file.
     """
+    fault = check_on_grid(found, grid)
+    if fault is None:
+        return _read_on_grid(found, window, grid)
+    if resampling is None:
+        raise SourceError(fault)
+    check_resampling(found, resampling)
+    return _read_warped(found, window, grid, resampling)
+
+
+def check_resampling(found: FoundLayer, resampling: Resampling) -> None:
+    """Nothing if a layer can be brought to another grid that way. Pure. Raises SourceError."""
+    if resampling not in get_args(Resampling):
+        raise SourceError.sentence(
+            "warp",
+            f"layer {found.path.name}",
+            "its resampling",
+            repr(resampling),
+            "write one of " + ", ".join(get_args(Resampling)),
+        )
+    if not found.crs_wkt:
+        raise SourceError.sentence("warp", f"layer {found.path.name}", "its CRS", "missing", "assign it the CRS it has")
+    if has_classes(found) and resampling in ("bilinear", "average"):
+        raise SourceError.sentence(
+            "warp",
+            f"layer {found.path.name}",
+            "its resampling",
+            f"{resampling}, a mean of classes",
+            "write nearest or mode",
+        )
+
+
+def has_classes(found: FoundLayer) -> bool:
+    """Whether a layer's name says that its numbers are classes: type ``c``, or ``f`` of a hard class. Pure."""
+    return found.name.type == "c" or (found.name.type == "f" and "hcl" in found.name.variable.split("."))
+
+
+def timing_of(found: FoundLayer) -> Timing:
+    """``static``: without a period or of one longer than a year, for all years. ``yearly``: of one year. ``part``: of less. Pure."""
+    period = found.name.period
+    if period is None or period.days > 366:
+        return "static"
+    return "yearly" if period.days >= 365 else "part"
+
+
+def of_year(layers: Iterable[FoundLayer], year: int) -> FoundLayer | None:
+    """The layer of one variable that stands for a year: that year's, else the one of all years; None where there is neither. Pure.
+
+    A year is that of a period's end. Raises SourceError where two layers claim the year, where layers of single years stand beside
+    one of all years, and for a layer of less than a year (a season's is a series, not a layer for a year).
+    """
+    every = list(layers)
+    for one in every:
+        if timing_of(one) == "part":
+            raise SourceError.sentence(
+                "use",
+                f"layer {one.path.name}",
+                "its period",
+                f"{one.name.period}, less than a year",
+                "take it as a season's",
+            )
+    static = [one for one in every if timing_of(one) == "static"]
+    yearly = [one for one in every if timing_of(one) == "yearly"]
+    claims = static + [one for one in yearly if one.name.period is not None and one.name.period.year == year]
+    rivals = static[:1] + yearly[:1] if static and yearly else claims
+    if len(rivals) > 1:
+        raise SourceError.sentence(
+            "use",
+            f"layer {rivals[1].path.name}",
+            f"its year {year}" if not static else "its period",
+            f"also that of {rivals[0].path.name}",
+            "take one of them out",
+        )
+    return claims[0] if claims else None
+
+
+def _read_on_grid(found: FoundLayer, window: Window, grid: Grid) -> np.ma.MaskedArray[Any, Any]:
     left = round((found.transform[2] - grid.origin_xy[0]) / grid.resolution_m)
     top = round((grid.origin_xy[1] - found.transform[5]) / grid.resolution_m)
     right, bottom = left + found.shape[1], top + found.shape[0]
@@ -210,3 +313,101 @@ def read_window(found: FoundLayer, window: Window, grid: Grid) -> np.ma.MaskedAr
             raise _damaged(found.path, error) from error
         values[row0 - window[1] : row1 - window[1], col0 - window[0] : col1 - window[0]] = part
     return np.ma.masked_equal(values, found.encoding.nodata, copy=False)
+
+
+def _read_warped(found: FoundLayer, window: Window, grid: Grid, resampling: Resampling) -> np.ma.MaskedArray[Any, Any]:
+    """A window put together from whole squares, each warped by itself: GDAL's own windows differ from each other by rounding,
+    and by a lot where it guesses the scale from the part it sees."""
+    encoding, size = found.encoding, WARP_BLOCK_PX
+    dtype = _warped_type(encoding, resampling)
+    values = np.full((window[3] - window[1], window[2] - window[0]), encoding.nodata, dtype=dtype)
+    try:
+        with environment(), rasterio.open(found.path) as source:
+            for row in range(window[1] // size, -(-window[3] // size)):
+                for col in range(window[0] // size, -(-window[2] // size)):
+                    left, top = col * size, row * size
+                    block = _warp_block(source, found, grid, (left, top, left + size, top + size), resampling, dtype)
+                    if block is None:
+                        continue
+                    c0, r0 = max(left, window[0]), max(top, window[1])
+                    c1, r1 = min(left + size, window[2]), min(top + size, window[3])
+                    part = block[r0 - top : r1 - top, c0 - left : c1 - left]
+                    values[r0 - window[1] : r1 - window[1], c0 - window[0] : c1 - window[0]] = part
+    except RasterioIOError as error:
+        raise _damaged(found.path, error) from error
+    return np.ma.masked_equal(values, encoding.nodata, copy=False)
+
+
+def _warped_type(encoding: Encoding, resampling: Resampling) -> str:
+    """Integers stay what they are; means are float32, or float64 where that would not hold every stored number."""
+    if resampling in ("nearest", "mode"):
+        return encoding.dtype
+    return "float32" if np.dtype(encoding.dtype).itemsize <= 2 else "float64"
+
+
+def _warp_block(
+    source: DatasetReader, found: FoundLayer, grid: Grid, block: Window, resampling: Resampling, dtype: str
+) -> np.ndarray[Any, Any] | None:
+    """One square of the grid (y, x); None where the layer is nowhere near."""
+    steps = _steps(found, grid, block)
+    if steps is None:
+        return None
+    scale: dict[str, float] = {}
+    if resampling == "bilinear":
+        scale = {"XSCALE": min(1.0, 1.0 / steps[0]), "YSCALE": min(1.0, 1.0 / steps[1])}
+    try:
+        with WarpedVRT(
+            source,
+            crs=grid.crs,
+            transform=grid.transform_of(block),
+            width=block[2] - block[0],
+            height=block[3] - block[1],
+            resampling=RasterResampling[resampling],
+            src_nodata=found.encoding.nodata,
+            nodata=found.encoding.nodata,
+            dtype=dtype,
+            tolerance=EXACT_PX,
+            **scale,
+        ) as warped:
+            values: np.ndarray[Any, Any] = warped.read(1)
+            return values
+    except RasterioIOError:
+        raise
+    except RasterioError as error:
+        raise SourceError.sentence(
+            "warp", f"layer {found.path.name}", "GDAL's answer", " ".join(str(error).split()), "warp it to the grid"
+        ) from error
+
+
+@lru_cache(maxsize=64)
+def _transformer(source: str, target: str) -> pyproj.Transformer:
+    return pyproj.Transformer.from_crs(source, target, always_xy=True)
+
+
+def _steps(found: FoundLayer, grid: Grid, block: Window) -> tuple[float, float] | None:
+    """How many of the layer's pixels a step of one pixel of the grid is, along x and along y, in the middle of a square.
+
+    None where the square lies off the layer (or off what its CRS can say), with some to spare.
+    """
+    middle = ((block[0] + block[2]) / 2, (block[1] + block[3]) / 2)
+    half = (block[2] - block[0]) / 2
+    reach = [(i * half * 1.05, j * half * 1.05) for i in (-1, 0, 1) for j in (-1, 0, 1)]
+    at = [middle, (middle[0] + 1, middle[1]), (middle[0], middle[1] + 1)]
+    at += [(middle[0] + x, middle[1] + y) for x, y in reach]
+    affine = grid.transform_of((0, 0, 1, 1))
+    xs, ys = zip(*(affine * place for place in at), strict=True)
+    x, y = _transformer(grid.crs, found.crs_wkt).transform(xs, ys)
+    back = ~Affine(*found.transform)
+    places = [back * place for place in zip(x, y, strict=True)]
+    known = [place for place in places[3:] if math.isfinite(place[0] + place[1])]
+    if not known:
+        return None
+    origin, right, down = places[:3]
+    step = math.hypot(right[0] - origin[0], right[1] - origin[1]), math.hypot(down[0] - origin[0], down[1] - origin[1])
+    if not all(math.isfinite(one) and one > 0 for one in step):
+        step = 1.0, 1.0
+    margin = 2 + 2 * max(step)
+    columns, rows = [place[0] for place in known], [place[1] for place in known]
+    off = max(columns) < -margin or min(columns) > found.shape[1] + margin
+    off = off or max(rows) < -margin or min(rows) > found.shape[0] + margin
+    return None if off else step
