@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import rasterio
 
-from odse.layer.legend import clc_legend
 from odse.run.plan import Plan
 from odse.run.recipe import LayersData
 from odse.sources.layers import FoundLayer, read_window, scan
@@ -63,7 +62,9 @@ def agreement(plan: Plan, dominant: Mapping[int, Path], truth: Mapping[int, Foun
     Read in strips of rows: memory does not grow with the area. A pixel mapped to a merged class (such as 31) agrees at
     level 3 with no class and at level 2 with its group.
     """
-    legend = clc_legend(None)
+    if plan.place.legend_csv:
+        return {}  # truth is told for CORINE's codes
+    legend = plan.place.legend
     code_of = np.full(256, 0, dtype=np.int64)
     for value in range(256):
         known = legend.by_value.get(value)

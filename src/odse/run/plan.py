@@ -23,6 +23,7 @@ from shapely.ops import transform
 
 from odse.errors import GridError, RecipeError, RunError, SourceError
 from odse.grid import Grid, Tile, Window, grid_, tiles_over
+from odse.layer.legend import legend_from_csv, legend_from_qml, legend_to_csv
 from odse.layer.period import Season
 from odse.run.publication import Publication, publications
 from odse.run.recipe import ArchiveData, Recipe, SampleData, read_recipe
@@ -31,6 +32,7 @@ from odse.run.series import Features, archive_of, describe, read_series
 from odse.run.task import Place, Task, make_task
 from odse.sources.archive import Archive, Image
 from odse.store.files import sha256_of
+from odse.store.receipts import digest
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def plan(recipe: str | Path | Recipe, *, out: str | Path, data: Mapping[str, str
     paths = _data_paths(recipe, dict(data or {}), which)
     grid = grid_(recipe.grid if isinstance(recipe.grid, str) else recipe.grid.model_dump())
     area = read_area(recipe, base, grid)
-    place = Place(Path(out).resolve(), recipe, paths, shapely.to_wkb(area))
+    place = Place(Path(out).resolve(), recipe, paths, shapely.to_wkb(area), _legend_text(recipe, base))
     return _plan(place)
 
 
@@ -97,6 +99,23 @@ def _data_paths(recipe: Recipe, data: dict[str, str], which: str) -> dict[str, s
         if "://" not in path and not Path(path).exists():
             raise SourceError.sentence("read", f"data `{name}`", f"the path {path}", "not there", "check --data")
     return {name: path if "://" in path else str(Path(path).resolve()) for name, path in data.items()}
+
+
+def _legend_text(recipe: Recipe, base: Path) -> str:
+    """The content of the recipe's own legend file, once it is known to be a legend; empty for CORINE."""
+    named = recipe.samples_
+    if named is None or named[1].legend == "clc":
+        return ""
+    path = base / named[1].legend
+    if not path.is_file():
+        raise RecipeError.sentence(
+            "read", f"legend {named[1].legend}", "the file", f"not at {path}", f"check `data.{named[0]}.legend`"
+        )
+    text = path.read_text(encoding="utf-8-sig")
+    if path.suffix.lower() == ".qml":
+        text = legend_to_csv(legend_from_qml(text))
+    legend_from_csv(text)
+    return text
 
 
 def read_area(recipe: Recipe, base: Path, grid: Grid) -> BaseGeometry:
@@ -318,7 +337,7 @@ def _learning(
                 "folds": train.folds,
                 "seed": train.seed,
             },
-            inputs={"table": samples.digest},
+            inputs={"table": samples.digest, "legend": digest(place.legend_csv)},
         )
     )
     overlays = []

@@ -444,3 +444,28 @@ def _reading(path: Path, name: str) -> Iterator[None]:
 def _opened(path: Path, variable: str, stamp: tuple[int, int], thread: int) -> DatasetReader:
     """An opened variable, kept for the next scene: opening takes ten times as long as reading. One for each thread."""
     return rasterio.open(f'netcdf:"{path}":{variable}')
+
+
+def open_raster(path: Path, variable: str | None = None) -> tuple[Array, Place, float | None]:
+    """A raster without times, whole: (y, x), where it lies, and its no-data value. Reads it.
+
+    ``variable`` names one of a netCDF file's; without it ``path`` is any raster. Raises SourceError for a missing file or place.
+    """
+    if not path.is_file():
+        raise SourceError.sentence("read", f"raster {path.name}", "the file", "missing", "check --data")
+    name = path if variable is None else f"netcdf:{path}:{variable}"
+    with _environment(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        with rasterio.open(name) as source:
+            values, nodata, transform = source.read(1), source.nodata, source.transform
+            crs = source.crs.to_wkt() if source.crs else _crs_of(source.tags(1), source.tags())
+    if crs is None:
+        raise SourceError.sentence("read", f"raster {path.name}", "its CRS", "missing", "give it one")
+    if transform.is_identity:
+        stat = path.stat()
+        stamp, what = (stat.st_mtime_ns, stat.st_size), f"variable {variable} of {path.name}"
+        x = _coordinate(path, X_NAMES, values.shape[1], stamp, what)
+        y = _coordinate(path, Y_NAMES, values.shape[0], stamp, what)
+        transform = Affine(x[1], 0.0, x[0], 0.0, y[1], y[0])
+    code = CRS.from_user_input(crs).to_epsg()
+    return values, Place(f"EPSG:{code}" if code else crs, transform, values.shape), nodata
