@@ -51,7 +51,7 @@ class Variable:
     fill: float | None
     place: Place
     times: tuple[np.datetime64, ...]
-    stamp: tuple[int, int]
+    stamp: tuple[int, int] | None
     """Time of change and size of the file, by which opened files are told apart."""
 
 
@@ -68,8 +68,8 @@ class NetcdfScene:
     at: Mapping[str, int] = field(hash=False, repr=False)
     """For each file (its path as text), which of its times this is, counted from 1."""
     variables: tuple[Variable, ...]
-    quality_fill: int | None
-    """The code that the file declares as fill."""
+    quality_fill: float | None
+    """The number that stands for fill in the quality; NaN is fill in any case."""
 
     def covers(self, grid: Grid) -> Window | None:
         return self.quality.place.covers(grid)
@@ -83,6 +83,14 @@ class NetcdfScene:
     def _layer(self, variable: Variable, grid: Grid, window: Window, *, outside: int = 0) -> Array:
         nearest = nearest_pixels(grid, window, variable.place)
         with _reading(variable.path, self.name):
+            if _stamp(variable.path) != variable.stamp:
+                raise UnreadableError.sentence(
+                    "read",
+                    f"scene {self.name}",
+                    variable.path.name,
+                    "another file than when it was listed",
+                    "run again",
+                )
             source = _opened(variable.path, variable.name, variable.stamp, threading.get_ident())
             return pick(source, self.at[str(variable.path)], nearest, outside=outside)
 
@@ -90,17 +98,15 @@ class NetcdfScene:
         nodata = product_(self.product).nodata_code
         codes = self._layer(self.quality, grid, window, outside=nodata)
         inside = nearest_pixels(grid, window, self.quality.place) >= 0
-        filled = np.zeros(codes.shape, dtype=bool)
+        filled = np.zeros(codes.shape, dtype=bool) if self.quality_fill is None else codes == self.quality_fill
         if codes.dtype.kind == "f":
-            filled = ~np.isfinite(codes)
+            filled |= ~np.isfinite(codes)
             whole = np.where(filled, nodata, codes)
             if ((whole != np.round(whole)) | (whole < 0) | (whole > 65535)).any():
                 raise UnreadableError.sentence(
                     "read", f"scene {self.name}", f"its {self.quality.name}", "no whole number of 16 bits", "look at it"
                 )
             codes = whole.astype(np.uint16)
-        if self.quality_fill is not None:
-            filled |= codes == self.quality_fill
         filled &= inside
         codes = np.where(filled, np.array(nodata, dtype=codes.dtype), codes)
         return codes, {"quality_filled": int(filled.sum())} if filled.any() else {}
@@ -181,6 +187,7 @@ def open_cube(
         what = "its files" if not files else "its variables"
         raise SourceError.sentence("read", "a cube", what, "none", "name at least one")
     table = product_(product)
+    _opened.cache_clear()  # the netCDF library would go on with a file of this path that was opened before
     homes = _homes(files, [*names, quality])
     bands = tuple(_variable(homes[name], name) for name in names)
     codes = _variable(homes[quality], quality)
@@ -257,14 +264,17 @@ def _check_whole(path: Path) -> None:
 
 def _variable(path: Path, name: str) -> Variable:
     """What the header says of one variable."""
-    stat = path.stat()
-    stamp = (stat.st_mtime_ns, stat.st_size)
+    stamp = _stamp(path)
     with _reading(path, path.stem):
         source = _opened(path, name, stamp, threading.get_ident())
         file_tags, tags = source.tags(), source.tags(1)
         crs = source.crs.to_wkt() if source.crs else _crs_of(tags, file_tags)
         shape = (int(source.height), int(source.width))
         dtype = source.dtypes[0]
+        # For floats GDAL gives its own no-data in place of NaN; for integers its default is no one's fill.
+        fill = (
+            source.nodata if dtype.startswith("float") else _number(tags.get("_FillValue", tags.get("missing_value")))
+        )
     what = f"variable {name} of {path.name}"
     if crs is None:
         raise SourceError.sentence("read", what, "its CRS", "missing", "give it a grid mapping with crs_wkt")
@@ -277,7 +287,7 @@ def _variable(path: Path, name: str) -> Variable:
         dtype=dtype,
         scale=_number(tags.get("scale_factor")),
         offset=_number(tags.get("add_offset")),
-        fill=_number(tags.get("_FillValue", tags.get("missing_value"))),
+        fill=fill,
         place=place,
         times=_times(file_tags, what),
         stamp=stamp,
@@ -299,7 +309,9 @@ def _crs_of(*tags: Mapping[str, str]) -> str | None:
     return None
 
 
-def _coordinate(path: Path, names: Sequence[str], size: int, stamp: tuple[int, int], what: str) -> tuple[float, float]:
+def _coordinate(
+    path: Path, names: Sequence[str], size: int, stamp: tuple[int, int] | None, what: str
+) -> tuple[float, float]:
     """The outer edge of the first pixel and the step to the next, from centres."""
     for name in names:
         try:
@@ -332,6 +344,8 @@ def _times(tags: Mapping[str, str], what: str) -> tuple[np.datetime64, ...]:
     units = tags.get(f"{extra}#units")
     try:
         if units is None:
+            if not all(re.match(r"\d{4}-\d\d-\d\d", text) for text in texts):
+                raise ValueError("no dates")
             return tuple(np.datetime64(text, "s") for text in texts)
         attrs = {"units": units, "calendar": tags.get(f"{extra}#calendar", "standard")}
         numbers = xr.DataArray([float(text) for text in texts], dims="time", attrs=attrs)
@@ -403,16 +417,24 @@ def _range(variable: Variable, band: str, product: str, own: Mapping[str, tuple[
     return known
 
 
-def _quality_fill(codes: Variable, product: str) -> tuple[int | None, tuple[str, ...]]:
-    """The code that stands for fill, and what is to be said of it."""
-    if codes.fill is None or not math.isfinite(codes.fill) or codes.fill != int(codes.fill):
+def _quality_fill(codes: Variable, product: str) -> tuple[float | None, tuple[str, ...]]:
+    """The number that stands for fill, and what is to be said of it."""
+    fill = codes.fill
+    if fill is None or not math.isfinite(fill):
         return None, ()
-    fill = int(codes.fill)
-    if not 0 <= fill <= 65535:
-        return None, ()
-    if decode(np.array([fill]), product=product)[0] & Quality.CLEAR:
-        return None, (f"{codes.name} of {codes.path.name}: its fill {fill} is a code of clear pixels, not believed",)
+    is_code = fill == int(fill) and 0 <= fill <= 65535
+    if is_code and decode(np.array([int(fill)]), product=product)[0] & Quality.CLEAR:
+        return None, (f"{codes.name} of {codes.path.name}: its fill {fill:g} is a code of clear pixels, not believed",)
     return fill, ()
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """By what opened files are told apart; None for a file that is not there."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_mtime_ns, stat.st_size
 
 
 def _number(text: str | None) -> float | None:
@@ -441,6 +463,6 @@ def _reading(path: Path, name: str) -> Iterator[None]:
 
 
 @lru_cache(maxsize=32)
-def _opened(path: Path, variable: str, stamp: tuple[int, int], thread: int) -> DatasetReader:
+def _opened(path: Path, variable: str, stamp: tuple[int, int] | None, thread: int) -> DatasetReader:
     """An opened variable, kept for the next scene: opening takes ten times as long as reading. One for each thread."""
     return rasterio.open(f'netcdf:"{path}":{variable}')
