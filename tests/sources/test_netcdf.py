@@ -38,6 +38,7 @@ def write(
     crs: str | None = UTM,
     attrs: dict[str, dict[str, Any]] | None = None,
     shift: float = 0.0,
+    order: tuple[str, ...] = ("time", "y", "x"),
 ) -> Path:
     """A classic netCDF file of (time, y, x) variables by scipy's writer; ``left`` and ``top`` are edges."""
     rows, cols = next(iter(variables.values())).shape[-2:]
@@ -60,8 +61,8 @@ def write(
             mapping[:] = 0
             mapping.crs_wkt = crs
         for name, values in variables.items():
-            made = file.createVariable(name, values.dtype.str[1:], ("time", "y", "x"))
-            made[:] = values[:, ::-1] if south_up else values
+            made = file.createVariable(name, values.dtype.str[1:], order)
+            made[:] = (values[:, ::-1] if south_up else values).transpose([("time", "y", "x").index(d) for d in order])
             made.grid_mapping = "crs"
             for key, value in (attrs or {}).get(name, {}).items():
                 setattr(made, key, value)
@@ -252,6 +253,16 @@ def test_files_of_unlike_days(tmp_path: Path, pixels: dict[str, np.ndarray]) -> 
             {},
             "because its time is '0' days since 2018-03-30 12:00:00 360_day; give dates of CF",
         ),
+        (
+            {"order": ("time", "x", "y")},
+            {},
+            "because the order of its dimensions is (time, x, y); transpose it to (time, y",
+        ),
+        (
+            {"order": ("y", "x", "time")},
+            {},
+            "because the order of its dimensions is (y, ...); transpose it to (time, y, x)",
+        ),
         ({"units": None}, {}, "because its time is '0'; give dates of CF"),
         ({}, {"product": "glad"}, "band A, because the range of its values in glad is unknown; give it as valid="),
     ],
@@ -261,6 +272,15 @@ def test_refusals(tmp_path: Path, pixels: dict[str, np.ndarray], changes: Any, k
     with pytest.raises(SourceError) as caught:
         opened(path, **keywords)
     assert text in str(caught.value)
+
+
+def test_without_the_driver(tmp_path: Path, pixels: dict[str, np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "a.nc", pixels)
+    monkeypatch.setattr(rasterio.Env, "drivers", lambda self: {"GTiff": "GeoTIFF"})
+    with pytest.raises(
+        SourceError, match="cannot read cube a.nc, because GDAL is built without netCDF; install rasterio"
+    ):
+        opened(path)
 
 
 def test_a_variable_in_two_files_or_of_floats(tmp_path: Path, pixels: dict[str, np.ndarray]) -> None:

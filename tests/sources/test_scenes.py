@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -173,6 +174,7 @@ def test_every_scene_has_what_a_scene_has(data_dir: Path) -> None:
         values, quality, counts = one.read(grid, window)
         assert values.shape == (1, *quality.shape) and quality.shape == (window[3] - window[1], window[2] - window[0])
         assert decode(quality, product=one.product).any() and not counts
+        assert pickle.loads(pickle.dumps(one)) == one  # it travels to workers
 
 
 def test_nearest_pixels_do_not_depend_on_the_window() -> None:

@@ -174,7 +174,8 @@ def open_cube(
     ``variables`` are the bands, or map them to the names they shall have; each is in one of the files, and all files have the
     same days. ``product`` says whose codes ``quality`` has (:data:`odse.quality.PRODUCTS`) and with it which numbers are data
     (:data:`odse.sources.scenes.VALID`, in the file's own scale); ``valid`` overrides that for a band. Coordinates are centres
-    of pixels, in equal steps; dimensions are in the order (time, y, x). Quality that the file declares as fill (also a NaN,
+    of pixels, in equal steps; dimensions are in the order (time, y, x) (another order cannot be seen in a netCDF-4 file whose
+    images are square). Quality that the file declares as fill (also a NaN,
     which a variable of integers shows as 0) becomes the product's no-data code and is counted; a fill that is a code of clear
     pixels is not believed, and the cube's notes say so.
 
@@ -237,13 +238,19 @@ def _names(path: Path) -> list[str]:
     if not path.is_file():
         raise SourceError.sentence("read", f"cube {path.name}", "the file", "missing", "give the path of a netCDF file")
     _check_whole(path)
+    with rasterio.Env() as env:
+        if "netCDF" not in env.drivers():
+            raise SourceError.sentence(
+                "read", f"cube {path.name}", "GDAL", "built without netCDF", "install rasterio from its own wheels"
+            )
     with _environment(), _reading(path, path.stem), rasterio.open(f"netcdf:{path}") as source:
         names = [str(name).rsplit(":", 1)[-1] for name in source.subdatasets]
         return names or [source.tags(1)["NETCDF_VARNAME"]]
 
 
 def _check_whole(path: Path) -> None:
-    """Whether a classic file has all the bytes that its header tells of; netCDF-4 files say it themselves."""
+    """Whether a classic file has all the bytes that its header tells of, and dimensions in order; netCDF-4 files say the
+    first themselves."""
     with path.open("rb") as file:
         magic = file.read(4)
     if magic[:3] != b"CDF":
@@ -255,11 +262,19 @@ def _check_whole(path: Path) -> None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            netcdf_file(str(path), mmap=True)  # a view of every variable; reads the header only
+            made = netcdf_file(str(path), mmap=True)  # a view of every variable; reads the header only
+            orders = {name: tuple(one.dimensions) for name, one in made.variables.items()}
     except Exception as error:
         raise UnreadableError.sentence(
             "read", f"cube {path.name}", "its length", f"{path.stat().st_size} bytes, cut off", "fetch it again"
         ) from error
+    for name, order in orders.items():
+        if len(order) > 1 and order[-2] in X_NAMES and order[-1] in Y_NAMES:
+            raise _wrong_order(f"variable {name} of {path.name}", f"({', '.join(order)})")
+
+
+def _wrong_order(what: str, order: str) -> SourceError:
+    return SourceError.sentence("read", what, "the order of its dimensions", order, "transpose it to (time, y, x)")
 
 
 def _variable(path: Path, name: str) -> Variable:
@@ -276,6 +291,7 @@ def _variable(path: Path, name: str) -> Variable:
             source.nodata if dtype.startswith("float") else _number(tags.get("_FillValue", tags.get("missing_value")))
         )
     what = f"variable {name} of {path.name}"
+    times = _times(file_tags, what)
     if crs is None:
         raise SourceError.sentence("read", what, "its CRS", "missing", "give it a grid mapping with crs_wkt")
     code = CRS.from_user_input(crs).to_epsg()
@@ -289,7 +305,7 @@ def _variable(path: Path, name: str) -> Variable:
         offset=_number(tags.get("add_offset")),
         fill=fill,
         place=place,
-        times=_times(file_tags, what),
+        times=times,
         stamp=stamp,
     )
 
@@ -340,6 +356,8 @@ def _times(tags: Mapping[str, str], what: str) -> tuple[np.datetime64, ...]:
         raise SourceError.sentence(
             "read", what, "its dimensions before y and x", f"({extra})", "give one variable (time, y, x) a band"
         )
+    if extra in (*X_NAMES, *Y_NAMES):
+        raise _wrong_order(what, f"({extra}, ...)")
     texts = [text.strip() for text in tags.get(f"NETCDF_DIM_{extra}_VALUES", "").strip("{}").split(",")]
     units = tags.get(f"{extra}#units")
     try:
