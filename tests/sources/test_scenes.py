@@ -199,16 +199,10 @@ def test_a_centre_on_an_edge_goes_to_the_higher_pixel() -> None:
     grid = Grid("own", "EPSG:32631", 20.0, (0.0, 100.0))
     place = PixelPlace("EPSG:32631", Affine(10.0, 0, 0, 0, -10.0, 100.0), (10, 10))
     assert nearest_pixels(grid, (0, 0, 2, 2), place).tolist() == [[11, 13], [31, 33]]
-    tenth = PixelPlace("EPSG:32631", Affine(0.1, 0, 0.3, 0, -0.1, 0.9), (3, 3))
-    small = Grid(
-        "own", "EPSG:32631", 0.1, (0.25, 0.95)
-    )  # centres 0.3, 0.4, ... are edges, though 0.3 is no binary number
-    assert nearest_pixels(small, (0, 0, 4, 4), tenth).tolist() == [
-        [0, 1, 2, -1],
-        [3, 4, 5, -1],
-        [6, 7, 8, -1],
-        [-1] * 4,
-    ]
+    # Degrees that are no binary numbers: every centre is an edge, and 128 of 400 columns fall short of it in floats.
+    place = PixelPlace("EPSG:4326", Affine(0.00025, 0, 14.0, 0, -0.00025, 50.0), (3, 400))
+    grid = Grid("own", "EPSG:4326", 0.00025, (14.0 - 0.000125, 50.0 + 0.000125))
+    assert nearest_pixels(grid, (0, 0, 400, 1), place).tolist() == [list(range(400))]
 
 
 @pytest.mark.parametrize(
