@@ -51,7 +51,7 @@ class Variable:
     fill: float | None
     place: Place
     times: tuple[np.datetime64, ...]
-    stamp: tuple[int, int]
+    stamp: tuple[int, int] | None
     """Time of change and size of the file, by which opened files are told apart."""
 
 
@@ -68,8 +68,8 @@ class NetcdfScene:
     at: Mapping[str, int] = field(hash=False, repr=False)
     """For each file (its path as text), which of its times this is, counted from 1."""
     variables: tuple[Variable, ...]
-    quality_fill: int | None
-    """The code that the file declares as fill."""
+    quality_fill: float | None
+    """The number that stands for fill in the quality; NaN is fill in any case."""
 
     def covers(self, grid: Grid) -> Window | None:
         return self.quality.place.covers(grid)
@@ -83,6 +83,14 @@ class NetcdfScene:
     def _layer(self, variable: Variable, grid: Grid, window: Window, *, outside: int = 0) -> Array:
         nearest = nearest_pixels(grid, window, variable.place)
         with _reading(variable.path, self.name):
+            if _stamp(variable.path) != variable.stamp:
+                raise UnreadableError.sentence(
+                    "read",
+                    f"scene {self.name}",
+                    variable.path.name,
+                    "another file than when it was listed",
+                    "run again",
+                )
             source = _opened(variable.path, variable.name, variable.stamp, threading.get_ident())
             return pick(source, self.at[str(variable.path)], nearest, outside=outside)
 
@@ -90,17 +98,15 @@ class NetcdfScene:
         nodata = product_(self.product).nodata_code
         codes = self._layer(self.quality, grid, window, outside=nodata)
         inside = nearest_pixels(grid, window, self.quality.place) >= 0
-        filled = np.zeros(codes.shape, dtype=bool)
+        filled = np.zeros(codes.shape, dtype=bool) if self.quality_fill is None else codes == self.quality_fill
         if codes.dtype.kind == "f":
-            filled = ~np.isfinite(codes)
+            filled |= ~np.isfinite(codes)
             whole = np.where(filled, nodata, codes)
             if ((whole != np.round(whole)) | (whole < 0) | (whole > 65535)).any():
                 raise UnreadableError.sentence(
                     "read", f"scene {self.name}", f"its {self.quality.name}", "no whole number of 16 bits", "look at it"
                 )
             codes = whole.astype(np.uint16)
-        if self.quality_fill is not None:
-            filled |= codes == self.quality_fill
         filled &= inside
         codes = np.where(filled, np.array(nodata, dtype=codes.dtype), codes)
         return codes, {"quality_filled": int(filled.sum())} if filled.any() else {}
@@ -168,7 +174,8 @@ def open_cube(
     ``variables`` are the bands, or map them to the names they shall have; each is in one of the files, and all files have the
     same days. ``product`` says whose codes ``quality`` has (:data:`odse.quality.PRODUCTS`) and with it which numbers are data
     (:data:`odse.sources.scenes.VALID`, in the file's own scale); ``valid`` overrides that for a band. Coordinates are centres
-    of pixels, in equal steps; dimensions are in the order (time, y, x). Quality that the file declares as fill (also a NaN,
+    of pixels, in equal steps; dimensions are in the order (time, y, x) (another order cannot be seen in a netCDF-4 file whose
+    images are square). Quality that the file declares as fill (also a NaN,
     which a variable of integers shows as 0) becomes the product's no-data code and is counted; a fill that is a code of clear
     pixels is not believed, and the cube's notes say so.
 
@@ -181,6 +188,7 @@ def open_cube(
         what = "its files" if not files else "its variables"
         raise SourceError.sentence("read", "a cube", what, "none", "name at least one")
     table = product_(product)
+    _opened.cache_clear()  # the netCDF library would go on with a file of this path that was opened before
     homes = _homes(files, [*names, quality])
     bands = tuple(_variable(homes[name], name) for name in names)
     codes = _variable(homes[quality], quality)
@@ -230,13 +238,19 @@ def _names(path: Path) -> list[str]:
     if not path.is_file():
         raise SourceError.sentence("read", f"cube {path.name}", "the file", "missing", "give the path of a netCDF file")
     _check_whole(path)
+    with rasterio.Env() as env:
+        if "netCDF" not in env.drivers():
+            raise SourceError.sentence(
+                "read", f"cube {path.name}", "GDAL", "built without netCDF", "install rasterio from its own wheels"
+            )
     with _environment(), _reading(path, path.stem), rasterio.open(f"netcdf:{path}") as source:
         names = [str(name).rsplit(":", 1)[-1] for name in source.subdatasets]
         return names or [source.tags(1)["NETCDF_VARNAME"]]
 
 
 def _check_whole(path: Path) -> None:
-    """Whether a classic file has all the bytes that its header tells of; netCDF-4 files say it themselves."""
+    """Whether a classic file has all the bytes that its header tells of, and dimensions in order; netCDF-4 files say the
+    first themselves."""
     with path.open("rb") as file:
         magic = file.read(4)
     if magic[:3] != b"CDF":
@@ -248,24 +262,36 @@ def _check_whole(path: Path) -> None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            netcdf_file(str(path), mmap=True)  # a view of every variable; reads the header only
+            made = netcdf_file(str(path), mmap=True)  # a view of every variable; reads the header only
+            orders = {name: tuple(one.dimensions) for name, one in made.variables.items()}
     except Exception as error:
         raise UnreadableError.sentence(
             "read", f"cube {path.name}", "its length", f"{path.stat().st_size} bytes, cut off", "fetch it again"
         ) from error
+    for name, order in orders.items():
+        if len(order) > 1 and order[-2] in X_NAMES and order[-1] in Y_NAMES:
+            raise _wrong_order(f"variable {name} of {path.name}", f"({', '.join(order)})")
+
+
+def _wrong_order(what: str, order: str) -> SourceError:
+    return SourceError.sentence("read", what, "the order of its dimensions", order, "transpose it to (time, y, x)")
 
 
 def _variable(path: Path, name: str) -> Variable:
     """What the header says of one variable."""
-    stat = path.stat()
-    stamp = (stat.st_mtime_ns, stat.st_size)
+    stamp = _stamp(path)
     with _reading(path, path.stem):
         source = _opened(path, name, stamp, threading.get_ident())
         file_tags, tags = source.tags(), source.tags(1)
         crs = source.crs.to_wkt() if source.crs else _crs_of(tags, file_tags)
         shape = (int(source.height), int(source.width))
         dtype = source.dtypes[0]
+        # For floats GDAL gives its own no-data in place of NaN; for integers its default is no one's fill.
+        fill = (
+            source.nodata if dtype.startswith("float") else _number(tags.get("_FillValue", tags.get("missing_value")))
+        )
     what = f"variable {name} of {path.name}"
+    times = _times(file_tags, what)
     if crs is None:
         raise SourceError.sentence("read", what, "its CRS", "missing", "give it a grid mapping with crs_wkt")
     code = CRS.from_user_input(crs).to_epsg()
@@ -277,9 +303,9 @@ def _variable(path: Path, name: str) -> Variable:
         dtype=dtype,
         scale=_number(tags.get("scale_factor")),
         offset=_number(tags.get("add_offset")),
-        fill=_number(tags.get("_FillValue", tags.get("missing_value"))),
+        fill=fill,
         place=place,
-        times=_times(file_tags, what),
+        times=times,
         stamp=stamp,
     )
 
@@ -299,7 +325,9 @@ def _crs_of(*tags: Mapping[str, str]) -> str | None:
     return None
 
 
-def _coordinate(path: Path, names: Sequence[str], size: int, stamp: tuple[int, int], what: str) -> tuple[float, float]:
+def _coordinate(
+    path: Path, names: Sequence[str], size: int, stamp: tuple[int, int] | None, what: str
+) -> tuple[float, float]:
     """The outer edge of the first pixel and the step to the next, from centres."""
     for name in names:
         try:
@@ -328,10 +356,14 @@ def _times(tags: Mapping[str, str], what: str) -> tuple[np.datetime64, ...]:
         raise SourceError.sentence(
             "read", what, "its dimensions before y and x", f"({extra})", "give one variable (time, y, x) a band"
         )
+    if extra in (*X_NAMES, *Y_NAMES):
+        raise _wrong_order(what, f"({extra}, ...)")
     texts = [text.strip() for text in tags.get(f"NETCDF_DIM_{extra}_VALUES", "").strip("{}").split(",")]
     units = tags.get(f"{extra}#units")
     try:
         if units is None:
+            if not all(re.match(r"\d{4}-\d\d-\d\d", text) for text in texts):
+                raise ValueError("no dates")
             return tuple(np.datetime64(text, "s") for text in texts)
         attrs = {"units": units, "calendar": tags.get(f"{extra}#calendar", "standard")}
         numbers = xr.DataArray([float(text) for text in texts], dims="time", attrs=attrs)
@@ -403,16 +435,24 @@ def _range(variable: Variable, band: str, product: str, own: Mapping[str, tuple[
     return known
 
 
-def _quality_fill(codes: Variable, product: str) -> tuple[int | None, tuple[str, ...]]:
-    """The code that stands for fill, and what is to be said of it."""
-    if codes.fill is None or not math.isfinite(codes.fill) or codes.fill != int(codes.fill):
+def _quality_fill(codes: Variable, product: str) -> tuple[float | None, tuple[str, ...]]:
+    """The number that stands for fill, and what is to be said of it."""
+    fill = codes.fill
+    if fill is None or not math.isfinite(fill):
         return None, ()
-    fill = int(codes.fill)
-    if not 0 <= fill <= 65535:
-        return None, ()
-    if decode(np.array([fill]), product=product)[0] & Quality.CLEAR:
-        return None, (f"{codes.name} of {codes.path.name}: its fill {fill} is a code of clear pixels, not believed",)
+    is_code = fill == int(fill) and 0 <= fill <= 65535
+    if is_code and decode(np.array([int(fill)]), product=product)[0] & Quality.CLEAR:
+        return None, (f"{codes.name} of {codes.path.name}: its fill {fill:g} is a code of clear pixels, not believed",)
     return fill, ()
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """By what opened files are told apart; None for a file that is not there."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_mtime_ns, stat.st_size
 
 
 def _number(text: str | None) -> float | None:
@@ -441,7 +481,7 @@ def _reading(path: Path, name: str) -> Iterator[None]:
 
 
 @lru_cache(maxsize=32)
-def _opened(path: Path, variable: str, stamp: tuple[int, int], thread: int) -> DatasetReader:
+def _opened(path: Path, variable: str, stamp: tuple[int, int] | None, thread: int) -> DatasetReader:
     """An opened variable, kept for the next scene: opening takes ten times as long as reading. One for each thread."""
     return rasterio.open(f'netcdf:"{path}":{variable}')
 
