@@ -139,16 +139,23 @@ def _dotted(stem: str) -> list[str] | None:
 
 
 def _placeholders(fields: dict[str, str], repairs: list[str]) -> tuple[tuple[str, str], ...]:
-    """Fields that hold ``*``, ``{word}`` or, for a time, nothing: each becomes ``*``."""
+    """Fields that hold ``*``, ``{word}`` or, for a time, nothing: each becomes ``*``; of two dates, both do."""
     found = []
+    times = [field for field in ("time", "begin", "end") if field in fields]
     for field, token in fields.items():
-        if token == ANY or (not token and field in ("time", "begin", "end")):
-            fields[field] = ANY
+        if token == ANY or (not token and field in times):
             repairs.append(f"{field} {token or 'empty'}: any")
         elif re.search(r"\*|\{[^{}]*\}", token):
-            fields[field] = ANY
-            found.append((field, token))
             repairs.append(f"{field} {token}: a placeholder")
+        else:
+            continue
+        fields[field] = ANY
+        if field not in times or token not in (ANY, ""):
+            found.append((field, token))
+    if len(times) == 2 and [fields[one] for one in times].count(ANY) == 1:
+        known = next(one for one in times if fields[one] != ANY)
+        found.append((known, fields[known]))
+        fields[known] = ANY
     return tuple(found)
 
 
