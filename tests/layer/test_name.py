@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,9 +12,10 @@ from hypothesis import strategies as st
 
 from odse.errors import LayerNameError
 from odse.layer.codes import EXTENSIONS, RULES, THEMES
+from odse.layer.convert import TOY_METHODS, to_v1, to_v2
 from odse.layer.depth import Depth, parse_depth
 from odse.layer.name import LayerName, format_layer_name, name_of_fields, parse_layer_name
-from odse.layer.period import Period, Season, season_of
+from odse.layer.period import Period, Season, season_of, seasons
 
 SURFACE = Depth()
 GOLDEN = [  # number, name, convention and parser, theme, variable, method, type, metres, depth, start, end, area, EPSG, version
@@ -423,3 +426,23 @@ def test_json_says_what_the_name_says() -> None:
     )
     assert parse_layer_name(TEXT[35]).to_json()["depth"] == {"kind": "below", "top_cm": 0, "bottom_cm": 30}
     assert parse_layer_name(TEXT[37], tolerant=True).to_json()["epsg"] is None
+
+
+def test_names_of_the_published_catalogue_and_of_real_files(data_dir: Path) -> None:
+    published = set()
+    for path in (data_dir / "11_stac" / "odse_real").rglob("*.json"):
+        published |= set(re.findall(r"[^/\"]+_epsg3035_v[0-9.]+[0-9](?=\.tif)", path.read_text(encoding="utf-8")))
+    assert published
+    for text in published:
+        name = parse_layer_name(f"{text}.tif")
+        assert str(name) == text and name.partner() is None
+        assert name.period is not None and season_of(name.period) == Season("odse", "winter", 2000)
+    series = sorted((data_dir / "01_odse_toy_tile_nl" / "ndvi_gappy").glob("*.tif"))
+    names = [parse_layer_name(path.name) for path in series]
+    found = [season_of(name.period) for name in names if name.period is not None]
+    assert found == [s for s in seasons(range(2015, 2021))][: len(found)] and len(found) == 24
+    for name in names:
+        back = to_v1(name, theme="lcv", version="v1.1", area="eumap", methods=TOY_METHODS)
+        assert to_v2(back, created=date(2023, 7, 20), area="nl", methods=TOY_METHODS) == name
+    for path in (data_dir / "01_odse_toy_tile_nl" / "static").glob("*.tif"):
+        assert parse_layer_name(path.name, tolerant=True).version == "v0.3"
