@@ -199,6 +199,7 @@ def test_intervals_alone_take_the_dates_of_leap_years() -> None:
 def test_the_last_of_february() -> None:
     scheme = season_scheme({"a": ["01-01", "02-29"], "b": ["03-01", "12-31"]})
     assert [Season(scheme, "a", year).period.end.day for year in (2019, 2020)] == [28, 29]
+    assert SeasonRule("day", dates=((1, 8), (1, 8))).days(2019) == (date(2019, 1, 8), date(2019, 1, 8))
     late = SeasonRule("late", dates=((2, 29), (6, 30)))
     assert [late.days(year)[0].isoformat() for year in (2019, 2020)] == ["2019-03-01", "2020-02-29"]
 

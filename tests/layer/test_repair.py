@@ -64,6 +64,8 @@ def test_dots_instead_of_underscores() -> None:
 
 
 def test_where_a_variable_ends_is_not_guessed() -> None:
+    name = mended("lcv.corine.area.lucas.iso_m_30m_0..0cm_2020.eumap.epsg3035_v0.2")
+    assert (name.variable, name.method) == ("corine.area", "lucas.iso")  # a variable has one word at least
     with pytest.raises(LayerNameError, match="the number of its fields is 6; write ten fields joined by _"):
         parse_layer_name("sol.log.oc.somebody.new_md_30m_s0..0cm_2020.eumap.epsg3035_v0.2", tolerant=True)
 
@@ -194,6 +196,7 @@ def test_old_names() -> None:
         (NDVI.replace("0..0cm", "s"), "its depth is 's'; write 0..0cm, s30..30cm or na"),
         (NDVI.replace("2019.09.12", "2019.09.31"), "write days of the calendar, the earlier first"),
         (NDVI.replace("_ndvi_", "_NDVI-a_"), "its variable is 'NDVI-a'; write small letters and digits"),
+        (CLAY.replace("b0cm..20cm", "0..0cm"), "its depth is '0..0cm'; write s, b30cm, b0cm..30cm"),
         (CLAY.replace("v20250110", "20250110"), "its version is '20250110'; write v and the day it was made"),
         (CLAY.replace("20051231", "20051331"), "its time is 20000101 to 20051331; write days of the calendar"),
     ],
