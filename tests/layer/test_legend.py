@@ -161,6 +161,10 @@ def test_other_headings_separators_and_colours() -> None:
         ("value,label,color\n1,a,256-0-0\n", "the colour of line 2 is '256-0-0'; write it as #rrggbb"),
         ("value,label,color,parent\n1,a,#000000,9\n", "the parent of line 2 is 9, no code of it; add a row of code 9"),
         ("value,label,color,parent\n1,a,#000000,2\n2,b,#000000,1\n", "the parent of line 2 is 2, a circle"),
+        (
+            "value,label,color,parent\n1,a,#000000,2\n2,b,#000000,3\n3,c,#000000,2\n",
+            "the parent of line 2 is 2, a circle",
+        ),
         ("value,label,color,parent\n1,a,#000000,1\n", "the parent of line 2 is 1, a circle"),
         (
             "value,label,color\n1,a, b,#000000\n",

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
+import numpy.typing as npt
 import pyproj
 import rasterio
 from affine import Affine
@@ -217,8 +218,9 @@ def read_window(
     bilinear  between the four pixels around the centre, wider where the layer is the finer one; float
     average   the mean over the pixel's area; float
 
-    No-data takes no part in a mean; ``bilinear`` gives none where the pixel that holds the centre has none. Windows agree to the
-    last bit with any larger one, for the layer is warped in fixed squares of the grid. Raises SourceError for a layer off the grid
+    A pixel whose centre lies off the layer is masked. No-data takes no part in a mean; ``bilinear`` gives none where the pixel that
+    holds the centre has none. Windows agree to the last bit with any larger one, for the layer is warped in fixed squares of the
+    grid. Raises SourceError for a layer off the grid
     or without CRS, and for a mean of classes (names of type ``c``); UnreadableError for a damaged file.
     """
     fault = check_on_grid(found, grid)
@@ -349,12 +351,12 @@ def _warp_block(
     source: DatasetReader, found: FoundLayer, grid: Grid, block: Window, resampling: Resampling, dtype: str
 ) -> np.ndarray[Any, Any] | None:
     """One square of the grid (y, x); None where the layer is nowhere near."""
-    steps = _steps(found, grid, block)
-    if steps is None:
+    near = _near(found, grid, block)
+    if near is None:
         return None
     scale: dict[str, float] = {}
     if resampling == "bilinear":
-        scale = {"XSCALE": min(1.0, 1.0 / steps[0]), "YSCALE": min(1.0, 1.0 / steps[1])}
+        scale = {"XSCALE": min(1.0, 1.0 / near.steps[0]), "YSCALE": min(1.0, 1.0 / near.steps[1])}
     try:
         with WarpedVRT(
             source,
@@ -370,13 +372,19 @@ def _warp_block(
             **scale,
         ) as warped:
             values: np.ndarray[Any, Any] = warped.read(1)
-            return values
     except RasterioIOError:
         raise
     except RasterioError as error:
         raise SourceError.sentence(
             "warp", f"layer {found.path.name}", "GDAL's answer", " ".join(str(error).split()), "warp it to the grid"
         ) from error
+    if not near.inside:
+        rows, cols = np.mgrid[block[1] : block[3], block[0] : block[2]] + 0.5
+        col, row = _places(found, grid, cols.ravel(), rows.ravel())
+        with np.errstate(invalid="ignore"):
+            held = (col >= 0) & (col < found.shape[1]) & (row >= 0) & (row < found.shape[0])
+        values[~held.reshape(values.shape)] = found.encoding.nodata
+    return values
 
 
 @lru_cache(maxsize=64)
@@ -384,30 +392,42 @@ def _transformer(source: str, target: str) -> pyproj.Transformer:
     return pyproj.Transformer.from_crs(source, target, always_xy=True)
 
 
-def _steps(found: FoundLayer, grid: Grid, block: Window) -> tuple[float, float] | None:
-    """How many of the layer's pixels a step of one pixel of the grid is, along x and along y, in the middle of a square.
+def _places(
+    found: FoundLayer, grid: Grid, cols: npt.NDArray[np.float64], rows: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Column and row in the layer of places of the grid; not finite where its CRS cannot say."""
+    (x0, y0), size, back = grid.origin_xy, grid.resolution_m, ~Affine(*found.transform)
+    x, y = map(np.asarray, _transformer(grid.crs, found.crs_wkt).transform(x0 + size * cols, y0 - size * rows))
+    with np.errstate(invalid="ignore"):
+        return back.a * x + back.b * y + back.c, back.d * x + back.e * y + back.f
 
-    None where the square lies off the layer (or off what its CRS can say), with some to spare.
-    """
-    middle = ((block[0] + block[2]) / 2, (block[1] + block[3]) / 2)
-    half = (block[2] - block[0]) / 2
-    reach = [(i * half * 1.05, j * half * 1.05) for i in (-1, 0, 1) for j in (-1, 0, 1)]
-    at = [middle, (middle[0] + 1, middle[1]), (middle[0], middle[1] + 1)]
-    at += [(middle[0] + x, middle[1] + y) for x, y in reach]
-    affine = grid.transform_of((0, 0, 1, 1))
-    xs, ys = zip(*(affine * place for place in at), strict=True)
-    x, y = _transformer(grid.crs, found.crs_wkt).transform(xs, ys)
-    back = ~Affine(*found.transform)
-    places = [back * place for place in zip(x, y, strict=True)]
-    known = [place for place in places[3:] if math.isfinite(place[0] + place[1])]
-    if not known:
+
+@dataclass(frozen=True)
+class _Near:
+    """How a square of the grid lies to a layer."""
+
+    steps: tuple[float, float]
+    """How many of the layer's pixels a step of one pixel of the grid is, along x and along y, in the middle."""
+    inside: bool
+    """Surely all of it within the layer."""
+
+
+def _near(found: FoundLayer, grid: Grid, block: Window) -> _Near | None:
+    """None where the square lies off the layer, or off what its CRS can say, with some to spare."""
+    col, row, half = (block[0] + block[2]) / 2, (block[1] + block[3]) / 2, (block[2] - block[0]) / 2
+    reach = [(col + i * half, row + j * half) for i in (-1.05, 0.0, 1.05) for j in (-1.05, 0.0, 1.05)]
+    at = np.array([(col, row), (col + 1, row), (col, row + 1), *reach])
+    columns, rows = _places(found, grid, at[:, 0], at[:, 1])
+    known = np.isfinite(columns) & np.isfinite(rows)
+    if not known[3:].any():
         return None
-    origin, right, down = places[:3]
-    step = math.hypot(right[0] - origin[0], right[1] - origin[1]), math.hypot(down[0] - origin[0], down[1] - origin[1])
-    if not all(math.isfinite(one) and one > 0 for one in step):
-        step = 1.0, 1.0
-    margin = 2 + 2 * max(step)
-    columns, rows = [place[0] for place in known], [place[1] for place in known]
-    off = max(columns) < -margin or min(columns) > found.shape[1] + margin
-    off = off or max(rows) < -margin or min(rows) > found.shape[0] + margin
-    return None if off else step
+    steps = 1.0, 1.0
+    if known[:3].all():
+        to_x, to_y = (math.hypot(columns[k] - columns[0], rows[k] - rows[0]) for k in (1, 2))
+        steps = max(to_x, 1e-9), max(to_y, 1e-9)
+    margin = 2 + 2 * max(steps)
+    c, r, (height, width) = columns[3:][known[3:]], rows[3:][known[3:]], found.shape
+    if c.max() < -margin or c.min() > width + margin or r.max() < -margin or r.min() > height + margin:
+        return None
+    inside = c.min() > margin and c.max() < width - margin and r.min() > margin and r.max() < height - margin
+    return _Near(steps, bool(inside and known.all()))
