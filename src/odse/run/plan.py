@@ -257,7 +257,7 @@ def _clip(area: BaseGeometry, tile: Tile) -> str:
 def _hashes(place: Place, features: Features) -> dict[str, tuple[str, int]]:
     """sha256 and size of every source file that any task reads, two files at a time."""
     paths = [found.path for one in features.series for row in one.found for found in row if found]
-    paths += [found.path for found in features.static]
+    paths += [found.path for covariate in features.static for found in covariate.layers]
     for name, entry in place.recipe.data.items():
         if isinstance(entry, SampleData):
             paths.append(Path(place.data[name]))
@@ -324,7 +324,13 @@ def _learning(
     train = recipe.steps.train
     assert train is not None
     samples = read_samples(place)
-    static = {found.name.variable: hashes[str(found.path)][0] for found in features.static}
+    static = {
+        one.variable: {
+            "layers": [[str(found.name.period), hashes[str(found.path)][0]] for found in one.layers],
+            "resampling": one.resampling,
+        }
+        for one in features.static
+    }
     names = list(features.names)
     table = add(
         make_task(
@@ -354,7 +360,13 @@ def _learning(
                     )
                 )
             )
-    common = {"classes": list(samples.classes), "seed": train.seed, "learners": list(train.learners), "features": names}
+    common = {
+        "classes": list(samples.classes),
+        "seed": train.seed,
+        "learners": list(train.learners),
+        "features": names,
+        "missing": train.missing,
+    }
     fits = []
     for learner in train.learners:
         for design in ("spatial", "random"):

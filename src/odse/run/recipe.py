@@ -97,11 +97,15 @@ class LandsatData(_Part):
 
 
 class LayersData(_Part):
-    """A folder of GeoTIFFs named by either convention, on the recipe's grid."""
+    """A folder of GeoTIFFs named by either convention."""
 
     kind: Literal["layers"]
     static: bool = False
-    """True: one value for all years (terrain). False: a series of seasons."""
+    """True: one layer for all years (terrain), or one a year. False: a series of seasons."""
+    resampling: Literal["nearest", "mode", "bilinear", "average"] | None = None
+    """How a layer on another grid is brought to the recipe's; without it such a layer is refused."""
+    categories: tuple[str, ...] = ()
+    """Variables whose numbers are classes: each class becomes a covariate of its own."""
     variables: tuple[str, ...] | None = None
     role: Literal["covariate", "truth"] = "covariate"
     """``truth``: known class maps, shown beside the result and scored against it; never seen by a learner."""
@@ -185,6 +189,8 @@ class Train(_Part):
     folds: Annotated[int, Field(ge=2, le=20)] = 5
     min_per_class: Annotated[int, Field(ge=2)] = 10
     rare: Literal["merge-up", "drop", "refuse"] = "merge-up"
+    missing: Literal["drop", "median"] = "drop"
+    """Where a covariate has no value: leave sample and pixel out, or let the samples' median stand in."""
     seed: int = 0
 
     @field_validator("learners")
@@ -272,6 +278,8 @@ class Recipe(_Part):
         if steps.derive and steps.train is None:
             raise ValueError("`steps.derive` has no effect without `steps.train`")
         for data in layers:
+            if data.categories and not data.static:
+                raise ValueError("`categories` are of static `layers`: a series of seasons holds numbers")
             if data.static and steps.train is None and data.role == "covariate":
                 raise ValueError("static `layers` have no effect without `steps.train`")
         return self

@@ -28,6 +28,7 @@ from odse import __version__
 from odse.grid import Tile
 from odse.learn.accuracy import accuracy_report
 from odse.learn.ensemble import Ensemble, fit_fold, fit_member, fit_stack
+from odse.learn.features import Missing
 from odse.learn.model import Model, member_from_files, member_to_files
 from odse.learn.predict import to_percent
 from odse.raster.cog import Part as LayerPart
@@ -257,7 +258,10 @@ def _gappy(place: Place, tile: Tile, series: Series, task: Task) -> tuple[Array,
     for t, row in enumerate(series.found):
         for s, found in enumerate(row):
             if found is not None:
-                values[s, t] = read_window(found, tile.window, place.grid).filled(nodata)
+                layer = read_window(found, tile.window, place.grid, resampling=series.resampling)
+                if layer.dtype.kind == "f":
+                    layer = np.ma.floor(layer + 0.5)
+                values[s, t] = layer.filled(nodata)
     return values, nodata
 
 
@@ -329,24 +333,28 @@ class Table:
     weight: npt.NDArray[np.float64]
     ledger: pd.DataFrame
     known: npt.NDArray[np.bool_]
-    """Rows of the sample table whose features are all known; the other fields hold only these."""
+    """Rows of the sample table whose features are known, by the rule; the other fields hold only these."""
+    missing: Missing
+    """What is done where a feature has no value."""
 
 
 def read_table(place: Place, needs: tuple[str, ...]) -> Table:
     """Put the overlays of all tiles together."""
-    chosen = read_samples(place)
-    matrix = np.full((len(chosen.table), len(features_of(place).names)), np.nan, dtype=np.float32)
+    chosen, names, train = read_samples(place), features_of(place).names, place.recipe.steps.train
+    assert train is not None
+    matrix = np.full((len(chosen.table), len(names)), np.nan, dtype=np.float32)
     for need in needs:
         if need.startswith("overlay/"):
             with np.load(place.work("overlay", f"{need.removeprefix('overlay/')}.npz"), allow_pickle=False) as data:
                 matrix[data["rows"]] = data["features"]
-    known: npt.NDArray[np.bool_] = np.asarray(np.isfinite(matrix).all(axis=1))
+    missing = Missing.fit(matrix, names, rule=train.missing)
+    matrix, known = missing.apply(matrix)
     index = {code: i for i, code in enumerate(chosen.classes)}
     target = chosen.table["target"].map(index).to_numpy().astype(np.int64)
     weight = chosen.table["weight"].to_numpy(dtype=np.float64)
     ledger = chosen.ledger(place)
     book = ledger.loc[known].reset_index(drop=True)
-    return Table(chosen, matrix[known], np.asarray(target[known]), weight[known], book, known)
+    return Table(chosen, matrix[known], np.asarray(target[known]), weight[known], book, known, missing)
 
 
 def fit(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any]) -> Made:
@@ -411,7 +419,12 @@ def train(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any]) -> 
         Ensemble(tuple(members), final),
         classes=tuple(classes),
         features=tuple(task.params["features"]),
-        about={"samples": table.samples.digest, "title": place.recipe.title},
+        about={
+            "samples": table.samples.digest,
+            "title": place.recipe.title,
+            "missing": table.missing.to_dict(),
+            "categories": [one.categories.to_dict() for one in features_of(place).static if one.categories],
+        },
     )
     folder = place.folder / "model"
     paths = []
@@ -429,6 +442,7 @@ def predict(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any]) -
     model = Model.from_files(_files(place.folder / "model" / "landcover"))
     chosen_legend = read_samples(place).legend
     codes = np.array([chosen_legend.by_code[code].value for code in model.classes], dtype=np.uint8)
+    missing = Missing.from_dict(model.about["missing"])
     n = len(model.classes)
     out_bands = np.full((2 * n + 3, *tile.shape), 255, dtype=np.uint8)
     inside = area_mask(place.area, tile)
@@ -440,7 +454,8 @@ def predict(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any]) -
         with clock.of("read"):
             matrix = of_rows(features, place, tile, year, strip)
         with clock.of("compute"):
-            known = inside[strip].ravel() & np.isfinite(matrix).all(axis=1)
+            matrix, known = missing.apply(matrix)
+            known &= inside[strip].ravel()
             known_pixels += int(known.sum())
             if not known.any():
                 continue

@@ -259,6 +259,21 @@ def has_classes(found: FoundLayer) -> bool:
     return found.name.type == "c" or (found.name.type == "f" and "hcl" in found.name.variable.split("."))
 
 
+def classes_in(layers: Iterable[FoundLayer]) -> list[int]:
+    """The values that occur in some layers of classes, sorted. Reads them whole, strip by strip."""
+    found: set[int] = set()
+    for one in layers:
+        try:
+            with environment(), rasterio.open(one.path) as source:
+                for row in range(0, source.height, 512):
+                    rows = min(512, source.height - row)
+                    strip = source.read(1, window=RasterWindow(0, row, source.width, rows), masked=True)
+                    found |= set(np.unique(strip.compressed()).tolist())
+        except RasterioError as error:
+            raise _damaged(one.path, error) from error
+    return sorted(int(value) for value in found)
+
+
 def timing_of(found: FoundLayer) -> Timing:
     """``static``: without a period or of one longer than a year, for all years. ``yearly``: of one year. ``part``: of less. Pure."""
     period = found.name.period
