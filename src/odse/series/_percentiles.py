@@ -146,7 +146,7 @@ def ranked(values, quality, mask, ranks, pairs, lows, highs, result, count):  # 
                 result[b, s, start : start + width] = found[:width]
 
 
-@numba.njit(cache=True, nogil=True, boundscheck=False)
+@numba.njit(cache=True, nogil=True, boundscheck=False, error_model="numpy")
 def weighted(values, quality, weights, mask, percentiles, pairs, lows, highs, result, count):  # type: ignore[no-untyped-def]
     """Weighted quantiles (:mod:`odse.series.composite`): the mean of the step function of x over a window of summed weight.
 
@@ -203,7 +203,7 @@ def weighted(values, quality, weights, mask, percentiles, pairs, lows, highs, re
                     target[i] = np.uint16(np.int32(half_up)) if n[i] != 0 else np.uint16(0)
 
 
-@numba.njit(cache=True, nogil=True, boundscheck=False)
+@numba.njit(cache=True, nogil=True, boundscheck=False, error_model="numpy")
 def mean(values, quality, weights, mask, floors, lows, highs, result, count):  # type: ignore[no-untyped-def]
     """Weighted mean, rounded half up once, or cut where ``floors``."""
     bands, times, pixels = values.shape

@@ -159,21 +159,17 @@ def composite_bands(
         highs = np.array([high for _, high in valid], dtype=np.uint16)
         rest = (lows, highs, result, count)
         q = np.array(wanted, dtype=np.int64)
+        heavy = np.ascontiguousarray(np.ones(times, np.uint8) if weights is None else weights).reshape(times, -1)
         if method == "mean":
-            flat_weights = (
-                np.ones((times, 1), np.uint8) if weights is None else np.ascontiguousarray(weights).reshape(times, -1)
-            )
-            kernels.mean(flat, codes, flat_weights, mask, floors, *rest)
+            kernels.mean(flat, codes, heavy, mask, floors, *rest)
         elif weights is not None:
-            kernels.weighted(
-                flat, codes, np.ascontiguousarray(weights).reshape(times, -1), mask, q, network(times), *rest
-            )
+            kernels.weighted(flat, codes, heavy, mask, q, network(times), *rest)
         elif method == "linear":
             kernels.linear(flat, codes, mask, q, network(times, rows_needed(times, max(wanted))), *rest)
         else:
             table = np.stack([ranks(method, percentile) for percentile in wanted])
             kernels.ranked(flat, codes, mask, table, network(times, rows_needed(times, max(wanted))), *rest)
-    return result.reshape(bands, -1, height, width), count.reshape(bands, height, width)
+    return result.reshape(bands, result.shape[1], height, width), count.reshape(bands, height, width)
 
 
 def composite_any(
@@ -196,8 +192,8 @@ def clear_share(quality: Array, *, keep: npt.NDArray[np.uint8]) -> npt.NDArray[n
     >>> clear_share(np.array([[[1, 1]], [[1, 3]], [[3, 0]]], dtype=np.uint8), keep=keep).tolist()
     [255, 128, 0]
     """
-    flat = quality.reshape(len(quality), -1)
-    clear, seen = (keep[flat] != 0).sum(axis=1), np.maximum((flat != 0).sum(axis=1), 1)
+    clear = (keep[quality] != 0).sum(axis=(1, 2))
+    seen = np.maximum((quality != 0).sum(axis=(1, 2)), 1)
     share = np.minimum((510 * clear + seen) // (2 * seen), 255)
     return np.where(clear > 0, np.maximum(share, 1), 0).astype(np.uint8)
 
