@@ -57,8 +57,8 @@ def test_no_point_has_a_smaller_sum_of_distances(dates: int, bands: int) -> None
     assert (summed_distance(values, result.values) <= least + 1e-6 * (1 + least)).all()
     assert np.array_equal(result.count[0], np.isfinite(values[:, 0, 0]).sum(axis=0))
     if dates >= 24 and bands >= 6:  # fewer observations along a line have a whole segment of medians
-        assert np.abs(result.values - best).max() <= 1e-4
-        assert np.median(np.abs(result.values - best)) <= 5e-6
+        assert np.abs(result.values - best).max() <= 5e-5
+        assert np.median(np.abs(result.values - best)) <= 5e-7
 
 
 def test_one_and_two_observations_and_none() -> None:
@@ -114,7 +114,7 @@ def test_order_shift_and_scale(seed: int) -> None:
     plain = geomedian(values).values
     assert np.allclose(geomedian(values[rng.permutation(25)]).values, plain, atol=1e-4)
     assert np.allclose(geomedian(values + np.float32(0.5)).values, plain + 0.5, atol=1e-4)
-    assert np.allclose(geomedian(values * np.float32(0.5), tolerance=5e-6).values, plain * 0.5, atol=1e-4)
+    assert np.allclose(geomedian(values * np.float32(0.5), tolerance=5e-7).values, plain * 0.5, atol=1e-4)
     assert np.allclose(geomedian(values[:, [5, 3, 1, 0, 2, 4]]).values, plain[[5, 3, 1, 0, 2, 4]], atol=1e-4)
 
 

@@ -14,9 +14,9 @@ import numpy as np
 
 from odse.series._lanes import LANES, exchange
 
-SIDE = 64
+SIDE = 128
 """Pixels whose steps are taken together: more would wait longer for the slowest, fewer would fill no vectors."""
-TOGETHER = 10
+TOGETHER = 12
 """Steps taken together; pixels that need more go on alone."""
 MOST = 200
 """Steps after which a pixel is taken as it is."""

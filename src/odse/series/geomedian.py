@@ -55,7 +55,7 @@ def geomedian(
 
 
 def geomedian(
-    values: Any, mask: Any = None, *, deviations: bool = False, tolerance: float = 1e-5
+    values: Any, mask: Any = None, *, deviations: bool = False, tolerance: float = 1e-6
 ) -> xr.Dataset | GeomedianResult:
     """The geometric median over time.
 
