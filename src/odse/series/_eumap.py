@@ -21,8 +21,10 @@ MOST_YEARS = 84
 """More years than these, and flags would pass 254."""
 
 
-def eumap_2022(flat: Array, nodata: float, seasons_per_year: int, window_years: int) -> tuple[Array, Array, Array]:
-    """Filled values, (phase, span, donors) and flag of a series (time, pixel).
+def eumap_2022(
+    flat: Array, nodata: float, seasons_per_year: int, window_years: int, *, filled: Array, told: npt.NDArray[np.uint8]
+) -> npt.NDArray[np.uint8]:
+    """Fill a series (time, pixel): into ``filled``, its copy; phase, span and donors into ``told`` (3, time, pixel). Gives the flag.
 
     Values are 16-bit floats on their way; integers are rounded half up from those. Warns where the series has no more years than the
     window, for then no gap is filled. Raises SeriesError for a series that is not of whole years, or of more than 84.
@@ -37,7 +39,7 @@ def eumap_2022(flat: Array, nodata: float, seasons_per_year: int, window_years: 
         warnings.warn(
             f"the series has {years} years, no more than the window of {window_years}: compat eumap-2022 fills no gap of it",
             UserWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
     series = flat.astype(np.float32)
     known = np.isfinite(series) & (flat != flat.dtype.type(nodata))
@@ -63,7 +65,10 @@ def eumap_2022(flat: Array, nodata: float, seasons_per_year: int, window_years: 
         medians, counts = found[w]
         for s in range(seasons_per_year):
             close(_median(medians, 1), counts.sum(axis=1), phase=3, width=w, flag=2 * years + w, season=s)
-    return _stored(flat, nodata, close), close.told.reshape(3, times, pixels), close.flag.reshape(times, pixels)
+    flag = close.flag.reshape(times, pixels)
+    told[:] = close.told.reshape(told.shape)
+    _store(close.values.reshape(flat.shape), flag != 0, nodata, filled)
+    return flag
 
 
 class _Gaps:
@@ -104,14 +109,11 @@ def _median(values: Array, axis: int) -> Half:
         return np.asarray(np.nanmedian(values.astype(np.float32), axis=axis), dtype=np.float32).astype(np.float16)
 
 
-def _stored(flat: Array, nodata: float, close: _Gaps) -> Array:
-    """The values in the type of the series; gaps left open hold no-data."""
-    new = close.values.reshape(flat.shape).astype(np.float64)
-    filled = flat.copy()
-    gaps = close.flag.reshape(flat.shape) != 0
-    if flat.dtype.kind in "ui":
-        limits = np.iinfo(flat.dtype)
-        with np.errstate(invalid="ignore"):
-            new = np.clip(np.floor(new + 0.5), limits.min, limits.max)
-    filled[gaps] = np.where(np.isnan(new), nodata, new)[gaps].astype(flat.dtype)
-    return filled
+def _store(values: Half, gaps: npt.NDArray[np.bool_], nodata: float, filled: Array) -> None:
+    """The values into gaps, in the type of the series; those left open hold no-data."""
+    new = values.astype(np.float64)
+    if filled.dtype.kind in "ui":
+        limits = np.iinfo(filled.dtype)
+        new = np.clip(np.floor(new + 0.5), limits.min, limits.max)
+        new[new == nodata] += 1
+    filled[gaps] = np.where(np.isnan(new), nodata, new)[gaps].astype(filled.dtype)

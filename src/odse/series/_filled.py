@@ -24,11 +24,10 @@ Floats = npt.NDArray[np.floating[Any]]
 Method = Literal["tmwm", "seasconv", "linear", "harmonic", "whittaker", "same-season"]
 BLOCK_VALUES = 2**16
 """Values handled together, a few arrays of them stay in the second cache."""
-LANE = 64
+LANE = 128
 """Blocks have a multiple of so many pixels, but for the last."""
-UNFILLED = 255
-OBSERVED_WEIGHT, MOST_WEIGHT = 100, 99
-"""Weight of an observed value, and the most that a filled one can have."""
+OBSERVED_WEIGHT, MOST_WEIGHT, UNFILLED = 100, 99, 255
+"""Weights: of an observed value, the most that a filled one can have, of an unfilled one."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +36,22 @@ class FillResult:
 
     ``values`` as they were given, ``companions`` uint8 (time, y, x) by name: ``phase``, ``span`` and ``donors`` of a moving-window
     median; ``weight`` of all other methods, 100 observed, 0 to 99 filled (the more the better founded), 255 unfilled.
-    ``flag`` holds codes of :class:`odse.cube.Flag`.
+    ``flag`` holds codes of :class:`odse.cube.Flag`: of a method with weights always the same one, ``how``.
     """
 
     values: Array
     companions: Mapping[str, Bytes]
-    flag: Bytes
     method: Method
+    how: Flag | None = None
+
+    @property
+    def flag(self) -> Bytes:
+        """How each value came to be, as codes of :class:`odse.cube.Flag`. Phases are such codes."""
+        if self.how is None:
+            return self.phase
+        codes = np.full(256, self.how, dtype=np.uint8)
+        codes[OBSERVED_WEIGHT], codes[UNFILLED] = Flag.OBSERVED, Flag.NODATA
+        return codes[self.weight]
 
     @property
     def phase(self) -> Bytes:
@@ -143,78 +151,78 @@ def limits_of(dtype: np.dtype[Any], nodata: float) -> tuple[float, float]:
 
 
 def close_in_blocks(
-    values: Array, nodata: float, seasons_per_year: int, settings: BlockSettings
-) -> tuple[Array, Bytes, Bytes]:
-    """Filled values, weight and flag of a series (time, pixel)."""
+    values: Array, nodata: float, seasons_per_year: int, settings: BlockSettings, filled: Array
+) -> Bytes:
+    """Fill a series (time, pixel) into ``filled``. Gives the weight."""
     times, pixels = values.shape
     work = np.float64 if values.dtype == np.float64 else settings.work
     none = values.dtype.type(nodata)
-    low, high = limits_of(values.dtype, nodata)
+    low, high = (work(limit) for limit in limits_of(values.dtype, nodata))
 
     def sample() -> tuple[Floats, Floats]:
         some = np.ascontiguousarray(values[:, :: -(-pixels // 8192)])
         x, v = np.empty(some.shape, dtype=work), np.empty(some.shape, dtype=work)
-        load(some, none, x, v)
+        load(some, 0, none, x, v)
         return x, v
 
     close = settings.closer(times, seasons_per_year, sample)
-    filled = np.empty_like(values)
-    weight, flag = np.empty(values.shape, np.uint8), np.empty(values.shape, np.uint8)
+    weight: Bytes = np.empty(values.shape, np.uint8)
+    store = store_whole if values.dtype.kind in "ui" else store_float
     block = min(max(BLOCK_VALUES // times // LANE, 1), 32) * LANE
     for start in range(0, pixels, block):
-        here = slice(start, min(start + block, pixels))
-        if start == 0 or here.stop - start < block:
-            x, v, out, grade = (np.empty((times, here.stop - start), dtype=work) for _ in range(4))
-        load(values[:, here], none, x, v)
+        width = min(block, pixels - start)
+        if start == 0 or width < block:
+            x, v, out, grade = (np.empty((times, width), dtype=work) for _ in range(4))
+        load(values, start, none, x, v)
         close(x, v, out, grade)
-        store = store_whole if values.dtype.kind in "ui" else store_float
-        store(values[:, here], none, v, out, grade, low, high, int(settings.flag), filled[:, here], weight[:, here], flag[:, here])
-    return filled, weight, flag
+        store(values, start, none, v, out, grade, work(0.5), low, high, filled, weight)
+    return weight
 
 
-@numba.njit(cache=True, nogil=True, boundscheck=False)
-def load(values, nodata, x, v):  # type: ignore[no-untyped-def]
-    """values (time, pixel) -> x with 0 at gaps, v with 1 where known. What is not finite is a gap."""
-    for t in range(values.shape[0]):
-        for i in range(values.shape[1]):
-            one = values[t, i]
-            known = (one != nodata) & (one - one == 0)
-            x[t, i] = one if known else 0
-            v[t, i] = 1 if known else 0
+@numba.njit(cache=True, nogil=True, boundscheck=False, error_model="numpy")
+def load(values, start, nodata, x, v):  # type: ignore[no-untyped-def]
+    """values (time, pixel) from ``start`` on -> x with 0 at gaps, v with 1 where known. What is not finite is a gap."""
+    width = x.shape[1]
+    for t in range(x.shape[0]):
+        given, some, known = values[t, start : start + width], x[t], v[t]
+        for i in range(width):
+            one = given[i]
+            good = (one != nodata) & (one - one == 0)
+            some[i] = one if good else 0
+            known[i] = 1 if good else 0
 
 
-@numba.njit(cache=True, nogil=True, boundscheck=False, inline="always")
-def _told(v, grade, code):  # type: ignore[no-untyped-def]
-    """(weight, flag) of a value."""
-    if v != 0:
-        return np.uint8(100), np.uint8(0)
-    if grade >= 0:
-        return np.uint8(min(grade + 0.5, 99.0)), np.uint8(code)
-    return np.uint8(255), np.uint8(255)
+@numba.njit(cache=True, nogil=True, boundscheck=False, error_model="numpy")
+def store_whole(values, start, nodata, v, out, grade, half, low, high, filled, weight):  # type: ignore[no-untyped-def]
+    """Rounds half up into gaps, within low to high and never to the value that means no-data. ``half`` is 0.5 of the type of ``out``."""
+    width, none, one = v.shape[1], np.int32(nodata), np.int32(1)
+    for t in range(v.shape[0]):
+        new, good, known = out[t], grade[t], v[t]
+        given, target = values[t, start : start + width], filled[t, start : start + width]
+        for i in range(width):
+            near = np.int32(min(max(np.floor(new[i] + half), low), high))
+            near = near + one if near == none else near
+            target[i] = near if (known[i] == 0) & (good[i] >= 0) else np.int32(given[i])
+        _tell(known, good, half, weight[t, start : start + width])
 
 
-@numba.njit(cache=True, nogil=True, boundscheck=False)
-def store_whole(values, nodata, v, out, grade, low, high, code, filled, weight, flag):  # type: ignore[no-untyped-def]
-    """Rounds half up into gaps; never to the value that means no-data."""
-    for t in range(values.shape[0]):
-        for i in range(values.shape[1]):
-            one = values[t, i]
-            if v[t, i] == 0 and grade[t, i] >= 0:
-                near = min(max(np.floor(out[t, i] + 0.5), low), high)
-                near = near + 1 if near == nodata else near
-                filled[t, i] = near
-            else:
-                filled[t, i] = one
-            weight[t, i], flag[t, i] = _told(v[t, i], grade[t, i], code)
-
-
-@numba.njit(cache=True, nogil=True, boundscheck=False)
-def store_float(values, nodata, v, out, grade, low, high, code, filled, weight, flag):  # type: ignore[no-untyped-def]
+@numba.njit(cache=True, nogil=True, boundscheck=False, error_model="numpy")
+def store_float(values, start, nodata, v, out, grade, half, low, high, filled, weight):  # type: ignore[no-untyped-def]
     """Floats: no rounding but that to their type."""
-    for t in range(values.shape[0]):
-        for i in range(values.shape[1]):
-            one = values[t, i]
-            if v[t, i] == 0:
-                one = out[t, i] if grade[t, i] >= 0 else nodata
-            filled[t, i] = one
-            weight[t, i], flag[t, i] = _told(v[t, i], grade[t, i], code)
+    width = v.shape[1]
+    for t in range(v.shape[0]):
+        good, known = grade[t], v[t]
+        given, target = values[t, start : start + width], filled[t, start : start + width]
+        for i in range(width):
+            new = out[t, i] if good[i] >= 0 else nodata
+            target[i] = new if known[i] == 0 else given[i]
+        _tell(known, good, half, weight[t, start : start + width])
+
+
+@numba.njit(cache=True, nogil=True, boundscheck=False, error_model="numpy")
+def _tell(v, grade, half, weight):  # type: ignore[no-untyped-def]
+    """Weight of one date: observed, filled or unfilled."""
+    for i in range(v.shape[0]):
+        part = min(np.int32(grade[i] + half), np.int32(MOST_WEIGHT))
+        told = part if grade[i] >= 0 else np.int32(UNFILLED)
+        weight[i] = np.int32(OBSERVED_WEIGHT) if v[i] != 0 else told

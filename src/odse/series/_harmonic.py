@@ -82,7 +82,7 @@ def design(times: int, seasons_per_year: int) -> tuple[npt.NDArray[np.float64], 
     return np.stack(columns, axis=1), np.array(ladder, dtype=np.int64)
 
 
-@numba.njit(cache=True, nogil=True, boundscheck=False)
+@numba.njit(cache=True, nogil=True, boundscheck=False, error_model="numpy")
 def _fit(x, v, terms, ladder, dates_per_term, out, weight):  # type: ignore[no-untyped-def]
     """x, v, out, weight (time, pixel). The triangle of the normal equations serves all shorter fits too."""
     times, pixels = x.shape

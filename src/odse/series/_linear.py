@@ -36,7 +36,7 @@ class Linear:
         return close
 
 
-@numba.njit(cache=True, nogil=True, boundscheck=False)
+@numba.njit(cache=True, nogil=True, boundscheck=False, error_model="numpy")
 def _lines(x, v, out, weight):  # type: ignore[no-untyped-def]
     """Once forwards to carry the last known value, once backwards with the next one. All (time, pixel)."""
     times, pixels = x.shape

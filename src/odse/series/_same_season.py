@@ -38,7 +38,7 @@ class SameSeason:
         return close
 
 
-@numba.njit(cache=True, nogil=True, boundscheck=False)
+@numba.njit(cache=True, nogil=True, boundscheck=False, error_model="numpy")
 def _medians(x, v, seasons, out, weight):  # type: ignore[no-untyped-def]
     times, pixels = x.shape
     held = np.empty(times // seasons + 1, dtype=x.dtype)

@@ -25,7 +25,7 @@ from odse.cube import Flag
 from odse.series._filled import Closer, Floats, Method, refuse
 
 Weights = npt.NDArray[np.float64]
-LANE = 64
+LANE = 128
 MOST_DB, MOST_DB_SINGLE = 2900, 290
 """Weights smaller than by these would be nought in floats of 64 and 32 bits."""
 
@@ -87,17 +87,21 @@ class SeasConv:
         past, future = self.kernels(times, seasons_per_year)
         reach = np.concatenate([[0.0], np.cumsum(past[1:])]) + np.concatenate([np.cumsum(future[1:])[::-1], [0.0]])
         scale = np.divide(100.0, reach, out=np.zeros_like(reach), where=reach > 0)
-        wave = seasconv_kernel(
+        *lags, fade = seasconv_kernel(
             seasons_per_year + 1, seasons_per_year, season_db=self.season_db, span_db=self.span_db, of=times
         )
+        wave = np.array([*lags, *[0.0] * (-seasons_per_year % 3)])
         periodic = self.past is None and self.future is None and seasons_per_year < times
 
         def close(x: Floats, v: Floats, out: Floats, weight: Floats) -> None:
             kind = x.dtype
             if periodic:
-                _periodic(x, v, wave[:-1].astype(kind), kind.type(wave[-1]), scale.astype(kind), out, weight)
+                for source, target in ((x, out), (v, weight)):
+                    _periodic(source, wave.astype(kind), kind.type(fade), seasons_per_year, target)
             else:
-                _direct(x, v, past.astype(kind), future.astype(kind), scale.astype(kind), out, weight)
+                for source, target in ((x, out), (v, weight)):
+                    _direct(source, past.astype(kind), future.astype(kind), target)
+            _normalise(scale.astype(kind), out, weight)
 
         return close
 
@@ -115,62 +119,59 @@ def seasconv_kernel(
     return np.asarray(10.0 ** (-season_db / 10 * season - span_db / 10 * lag / (of or images)))
 
 
-@numba.njit(cache=True, nogil=True, boundscheck=False)
-def _periodic(x, v, wave, fade, scale, out, weight):  # type: ignore[no-untyped-def]
-    """wave (season,) weights of lags 0 .. S - 1, fade that of lag S; x, v, out, weight (time, pixel)."""
+@numba.njit(cache=True, nogil=True, boundscheck=False, error_model="numpy")
+def _periodic(x, wave, fade, period, out):  # type: ignore[no-untyped-def]
+    """K x: ``wave`` weights of lags 0 .. S - 1 and noughts up to a multiple of three, ``fade`` that of lag S. x, out (time, pixel)."""
     times, pixels = x.shape
-    seasons = wave.shape[0]
-    values, places = np.empty((times, LANE), dtype=x.dtype), np.empty((times, LANE), dtype=x.dtype)
+    lags = wave.shape[0]
+    sums = np.zeros((lags + times, LANE), dtype=x.dtype)  # Y, behind rows of nought
+    total = np.zeros(LANE, dtype=x.dtype)
     for start in range(0, pixels, LANE):
         width = min(LANE, pixels - start)
-        for step in range(2):
+        for back in range(2):
             for at in range(times):
-                t = at if step == 0 else times - 1 - at
-                mine, here = values[at], places[at]
-                some, known = x[t, start : start + width], v[t, start : start + width]
-                if at >= seasons:
-                    older, there = values[at - seasons], places[at - seasons]
+                t = times - 1 - at if back else at
+                some, mine = x[t, start : start + width], sums[lags + at]
+                if at >= period:
+                    older = sums[lags + at - period]
                     for i in range(width):
                         mine[i] = some[i] + fade * older[i]
-                        here[i] = known[i] + fade * there[i]
                 else:
                     for i in range(width):
-                        mine[i], here[i] = some[i], known[i]
-                top, low = out[t, start : start + width], weight[t, start : start + width]
-                if step == 0:
+                        mine[i] = some[i]
+                total[:] = 0
+                for m in range(0, lags, 3):
+                    k0, k1, k2 = wave[m], wave[m + 1], wave[m + 2]
+                    s0, s1, s2 = sums[lags + at - m], sums[lags + at - m - 1], sums[lags + at - m - 2]
+                    for i in range(LANE):
+                        total[i] += k0 * s0[i] + k1 * s1[i] + k2 * s2[i]
+                target = out[t, start : start + width]
+                if back:
                     for i in range(width):
-                        top[i], low[i] = wave[0] * mine[i], wave[0] * here[i]
+                        target[i] += total[i]
                 else:
                     for i in range(width):
-                        top[i] += wave[0] * mine[i]
-                        low[i] += wave[0] * here[i]
-                for m in range(1, min(seasons, at + 1)):
-                    k, mine, here = wave[m], values[at - m], places[at - m]
-                    for i in range(width):
-                        top[i] += k * mine[i]
-                        low[i] += k * here[i]
-    _normalise(scale, out, weight)
+                        target[i] = total[i]
 
 
-@numba.njit(cache=True, nogil=True, boundscheck=False)
-def _direct(x, v, past, future, scale, out, weight):  # type: ignore[no-untyped-def]
-    """Any weights of dates before and after, (time,) each; x, v, out, weight (time, pixel)."""
+@numba.njit(cache=True, nogil=True, boundscheck=False, error_model="numpy")
+def _direct(x, past, future, out):  # type: ignore[no-untyped-def]
+    """K x with any weights of dates before and after, (time,) each; x, out (time, pixel)."""
     times, pixels = x.shape
     for t in range(times):
-        top, low = out[t], weight[t]
-        top[:], low[:] = 0, 0
+        target = out[t]
+        target[:] = 0
         for at in range(times):
             k = past[t - at] if at <= t else future[at - t]
             if k != 0:
-                some, known = x[at], v[at]
+                some = x[at]
                 for i in range(pixels):
-                    top[i] += k * some[i]
-                    low[i] += k * known[i]
-    _normalise(scale, out, weight)
+                    target[i] += k * some[i]
 
 
-@numba.njit(cache=True, nogil=True, boundscheck=False)
+@numba.njit(cache=True, nogil=True, boundscheck=False, error_model="numpy")
 def _normalise(scale, out, weight):  # type: ignore[no-untyped-def]
+    """K x and K v to their ratio and the quality, (time, pixel); quality below 0 where K v is 0."""
     for t in range(out.shape[0]):
         top, low, share = out[t], weight[t], scale[t]
         for i in range(out.shape[1]):

@@ -78,12 +78,11 @@ def half_widths(years: int, window_years: int) -> list[int]:
 
 
 def moving_window_median(
-    flat: Array, nodata: float, seasons_per_year: int, settings: Tmwm, *, told: npt.NDArray[np.uint8]
-) -> Array:
-    """Filled values of a series (time, pixel); ``told`` (3, time, pixel), zeroes, takes phase, span and donors."""
+    flat: Array, nodata: float, seasons_per_year: int, settings: Tmwm, *, filled: Array, told: npt.NDArray[np.uint8]
+) -> None:
+    """Fill a series (time, pixel): into ``filled``, its copy; phase, span and donors into ``told`` (3, time, pixel), zeroes."""
     times, pixels = flat.shape
     widths = np.array(half_widths(-(-times // seasons_per_year), settings.window_years), dtype=np.int64)
-    filled = flat.copy()
     first = int(widths[0])
     before = first if settings.direction != "future" else -1
     after = first if settings.direction != "past" else -1
@@ -107,7 +106,6 @@ def moving_window_median(
     inside = flat.dtype.kind in "ui" and np.iinfo(flat.dtype).min < nodata < np.iinfo(flat.dtype).max
     if inside:  # a mean may fall on the number that means no-data; it then takes the next one
         filled[(filled == nodata) & (told[0] != 255)] = int(nodata) + 1
-    return filled
 
 
 @numba.njit(cache=True, nogil=True, boundscheck=False)

@@ -112,7 +112,7 @@ def fill(
     if isinstance(values, xr.Dataset):
         return _fill_cube(values, nodata, settings, seasons_per_year)
     many = fill_many(values[None], nodata=nodata, method=settings, seasons_per_year=seasons_per_year)
-    return FillResult(many.values[0], many.companions, many.flag, many.method)
+    return FillResult(many.values[0], many.companions, many.method, many.how)
 
 
 def fill_many(
@@ -133,14 +133,14 @@ def fill_many(
     times = values.shape[1]
     flat = np.ascontiguousarray(values).reshape(len(values), times, -1)
     shape = values.shape[1:]
-    filled = np.empty_like(flat)
+    filled = flat.copy()
     companions: dict[str, Bytes] = {}
-    flag: Bytes = np.empty(0, dtype=np.uint8)
     for s, series in enumerate(flat):
-        filled[s], told, code = _close(series, none, seasons_per_year, settings)
+        told = _close(series, none, seasons_per_year, settings, filled[s])
         if s == 0:
-            companions, flag = {name: one.reshape(shape) for name, one in told.items()}, code.reshape(shape)
-    return FillResult(filled.reshape(values.shape), companions, flag, settings.method)
+            companions = {name: one.reshape(shape) for name, one in told.items()}
+    how = None if isinstance(settings, Tmwm) else cast(BlockSettings, settings).flag
+    return FillResult(filled.reshape(values.shape), companions, settings.method, how)
 
 
 def settings_of(method: Method | Settings, options: dict[str, Any]) -> Settings:
@@ -155,18 +155,18 @@ def settings_of(method: Method | Settings, options: dict[str, Any]) -> Settings:
 
 
 def _close(
-    flat: Array, nodata: float, seasons_per_year: int, settings: Settings
-) -> tuple[Array, dict[str, Bytes], Bytes]:
-    """Filled values, companions and flag of one series (time, pixel)."""
+    flat: Array, nodata: float, seasons_per_year: int, settings: Settings, filled: Array
+) -> dict[str, Bytes]:
+    """Fill one series (time, pixel): into ``filled``, which comes as its copy. Gives the companions."""
     if not isinstance(settings, Tmwm):
-        filled, weight, flag = close_in_blocks(flat, nodata, seasons_per_year, cast(BlockSettings, settings))
-        return filled, {"weight": weight}, flag
-    if settings.compat:
-        filled, told, code = eumap_2022(flat, nodata, seasons_per_year, settings.window_years)
-        return filled, {"phase": told[0], "span": told[1], "donors": told[2], "eumap_flag": code}, told[0]
+        return {"weight": close_in_blocks(flat, nodata, seasons_per_year, cast(BlockSettings, settings), filled)}
     told = np.zeros((3, *flat.shape), dtype=np.uint8)
-    filled = moving_window_median(flat, nodata, seasons_per_year, settings, told=told)
-    return filled, {"phase": told[0], "span": told[1], "donors": told[2]}, told[0]  # phases are flags: see odse.cube.Flag
+    companions = {"phase": told[0], "span": told[1], "donors": told[2]}
+    if settings.compat:
+        flag = eumap_2022(flat, nodata, seasons_per_year, settings.window_years, filled=filled, told=told)
+        return {**companions, "eumap_flag": flag}
+    moving_window_median(flat, nodata, seasons_per_year, settings, filled=filled, told=told)
+    return companions
 
 
 def _fill_cube(cube: xr.Dataset, nodata: float | None, settings: Settings, seasons_per_year: int) -> xr.Dataset:

@@ -21,7 +21,7 @@ from odse.errors import SeriesError
 from odse.series._filled import Closer, Floats, Method, check_series, load, refuse
 
 Array = npt.NDArray[Any]
-LANE = 64
+LANE = 256
 LAMBDAS = (0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
 """A list to choose from."""
 
@@ -117,9 +117,9 @@ def smooth(
     none = flat.dtype.type(none)
 
     def loaded(part: slice) -> tuple[Floats, Floats]:
-        here = flat[:, part]
+        here = np.ascontiguousarray(flat[:, part])
         x, v = np.empty(here.shape), np.empty(here.shape)
-        load(here, none, x, v)
+        load(here, 0, none, x, v)
         if flat_weights is not None:
             v *= flat_weights[:, part]
         return x, v
@@ -175,13 +175,13 @@ def _check_weights(weights: Array | None, shape: tuple[int, ...]) -> Array | Non
     return np.asarray(weights, dtype=np.float64).reshape(shape[0], -1)
 
 
-@numba.njit(cache=True, nogil=True, boundscheck=False)
+@numba.njit(cache=True, nogil=True, boundscheck=False, error_model="numpy")
 def _smooth(values, nodata, lambda_, out):  # type: ignore[no-untyped-def]
     """values (time, pixel) of any type -> out; NaN where a series has no value."""
     times, pixels = values.shape
     x, v = np.zeros((times, LANE)), np.ones((times, LANE))
     n, total = np.zeros(LANE), np.zeros(LANE)
-    first, second, scale = np.empty((times, LANE)), np.empty((times, LANE)), np.empty((times, LANE))
+    first, scale, share = np.zeros((times, LANE)), np.zeros((times, LANE)), np.zeros(LANE)
     for start in range(0, pixels, LANE):
         width = min(LANE, pixels - start)
         n[:], total[:] = 0, 0
@@ -194,7 +194,7 @@ def _smooth(values, nodata, lambda_, out):  # type: ignore[no-untyped-def]
                 there[i] = 1.0 if known else 0.0
                 n[i] += there[i]
                 total[i] += here[i]
-        _lane(x, v, lambda_, first, second, scale)
+        _lane(x, v, lambda_, first, scale, share)
         few = False
         for i in range(width):
             few |= n[i] < 2
@@ -208,48 +208,46 @@ def _smooth(values, nodata, lambda_, out):  # type: ignore[no-untyped-def]
                     out[:, start + i] = total[i] if n[i] == 1 else np.nan
 
 
-@numba.njit(cache=True, nogil=True, boundscheck=False)
-def _lane(z, w, lambda_, first, second, scale):  # type: ignore[no-untyped-def]
-    """Solves in place: ``z`` (time, LANE) goes in as y and comes out smooth. ``first`` and ``second`` take the two lower diagonals of L,
-    ``scale`` the reciprocals of D. A series with fewer than two weights gives anything.
+@numba.njit(cache=True, nogil=True, boundscheck=False, error_model="numpy")
+def _lane(z, w, lambda_, beside, scale, share):  # type: ignore[no-untyped-def]
+    """Solves in place: ``z`` (time, LANE) goes in as y and comes out smooth. ``scale`` (time, LANE) takes the reciprocals of D,
+    ``beside`` (time, LANE) the first lower diagonal of D L, whose second one is lambda_; ``share`` (LANE,) is scratch.
+
+    A series with fewer than two weights gives anything. Loops are short, so that the compiler can prove their rows apart.
     """
     times = z.shape[0]
     if times < 3:
         return
     for t in range(times):
-        edge = min(t, times - 1 - t)
-        middle = lambda_ * (1.0 if edge == 0 else 6.0 - (t == 1) - (t == times - 2))
-        beside = 0.0 if t == times - 1 else -lambda_ * (2.0 if t == 0 or t == times - 2 else 4.0)
-        beyond = lambda_ if t < times - 2 else 0.0
-        zt, wt, e, f, r = z[t], w[t], first[t], second[t], scale[t]
-        if t >= 2:
-            z1, e1, f1, r1 = z[t - 1], first[t - 1], second[t - 1], scale[t - 1]
-            z2, f2, r2 = z[t - 2], second[t - 2], scale[t - 2]
-            for i in range(LANE):  # e and f hold D times L until the row below has used them: one division a date
-                ea, fb = e1[i] * r1[i], f2[i] * r2[i]
-                d = middle + wt[i] - ea * e1[i] - fb * f2[i]
-                e[i] = beside - ea * f1[i]
-                f[i] = beyond
-                r[i] = 1.0 / d
-                zt[i] = wt[i] * zt[i] - ea * z1[i] - fb * z2[i]
-        elif t == 1:
-            z1, e1, f1, r1 = z[0], first[0], second[0], scale[0]
+        middle = lambda_ * (1.0 if t == 0 or t == times - 1 else 6.0 - (t == 1) - (t == times - 2))
+        next_to_it = -lambda_ * (0.0 if t == times - 1 else 2.0 if t == 0 or t == times - 2 else 4.0)
+        zt, wt, e, r = z[t], w[t], beside[t], scale[t]
+        if t == 0:
             for i in range(LANE):
-                ea = e1[i] * r1[i]
-                d = middle + wt[i] - ea * e1[i]
-                e[i] = beside - ea * f1[i]
-                f[i] = beyond
-                r[i] = 1.0 / d
-                zt[i] = wt[i] * zt[i] - ea * z1[i]
-        else:
-            for i in range(LANE):
-                e[i] = beside
-                f[i] = beyond
                 r[i] = 1.0 / (middle + wt[i])
+            for i in range(LANE):
                 zt[i] = wt[i] * zt[i]
+            e[:] = next_to_it
+            continue
+        e1, r1, z1 = beside[t - 1], scale[t - 1], z[t - 1]
+        for i in range(LANE):
+            share[i] = e1[i] * r1[i]
+        if t == 1:
+            for i in range(LANE):
+                r[i] = 1.0 / (middle + wt[i] - share[i] * e1[i])
+            for i in range(LANE):
+                zt[i] = wt[i] * zt[i] - share[i] * z1[i]
+        else:
+            r2, z2 = scale[t - 2], z[t - 2]
+            for i in range(LANE):
+                r[i] = 1.0 / (middle + wt[i] - share[i] * e1[i] - lambda_ * (lambda_ * r2[i]))
+            for i in range(LANE):
+                zt[i] = wt[i] * zt[i] - share[i] * z1[i] - lambda_ * r2[i] * z2[i]
+        for i in range(LANE):
+            e[i] = next_to_it - share[i] * lambda_
     for back in range(times):
         t = times - 1 - back
-        zt, e, f, r = z[t], first[t], second[t], scale[t]
+        zt, e, r = z[t], beside[t], scale[t]
         if back == 0:
             for i in range(LANE):
                 zt[i] = zt[i] * r[i]
@@ -260,21 +258,21 @@ def _lane(z, w, lambda_, first, second, scale):  # type: ignore[no-untyped-def]
         else:
             z1, z2 = z[t + 1], z[t + 2]
             for i in range(LANE):
-                zt[i] = (zt[i] - e[i] * z1[i] - f[i] * z2[i]) * r[i]
+                zt[i] = (zt[i] - e[i] * z1[i] - lambda_ * z2[i]) * r[i]
 
 
-@numba.njit(cache=True, nogil=True, boundscheck=False)
+@numba.njit(cache=True, nogil=True, boundscheck=False, error_model="numpy")
 def _solve(x, v, lambda_, out):  # type: ignore[no-untyped-def]
     """x, v (weights), out (time, pixel). One weight: a constant series; none: 0."""
     times, pixels = x.shape
     z, w = np.zeros((times, LANE)), np.ones((times, LANE))
-    first, second, scale = np.empty((times, LANE)), np.empty((times, LANE)), np.empty((times, LANE))
+    first, scale, share = np.zeros((times, LANE)), np.zeros((times, LANE)), np.zeros(LANE)
     for start in range(0, pixels, LANE):
         width = min(LANE, pixels - start)
         for t in range(times):
             for i in range(width):
                 z[t, i], w[t, i] = x[t, start + i], v[t, start + i]
-        _lane(z, w, lambda_, first, second, scale)
+        _lane(z, w, lambda_, first, scale, share)
         for t in range(times):
             for i in range(width):
                 out[t, start + i] = z[t, i]
@@ -288,12 +286,12 @@ def _solve(x, v, lambda_, out):  # type: ignore[no-untyped-def]
                 out[:, start + i] = one
 
 
-@numba.njit(cache=True, nogil=True, boundscheck=False)
+@numba.njit(cache=True, nogil=True, boundscheck=False, error_model="numpy")
 def _variances(v, lambda_, out):  # type: ignore[no-untyped-def]
     """The diagonal of (W + lambda_ D'D)^-1, (time, pixel): the three diagonals of the inverse that it needs, from the last date back."""
     times, pixels = v.shape
     z, w = np.zeros((times, LANE)), np.ones((times, LANE))
-    first, second, scale = np.empty((times, LANE)), np.empty((times, LANE)), np.empty((times, LANE))
+    first, scale, share = np.zeros((times, LANE)), np.zeros((times, LANE)), np.zeros(LANE)
     beside, inverse = np.zeros((times, LANE)), np.zeros((times, LANE))
     for start in range(0, pixels, LANE):
         width = min(LANE, pixels - start)
@@ -301,12 +299,12 @@ def _variances(v, lambda_, out):  # type: ignore[no-untyped-def]
             for i in range(width):
                 w[t, i] = v[t, start + i]
         z[:] = 0
-        _lane(z, w, lambda_, first, second, scale)
+        _lane(z, w, lambda_, first, scale, share)
         for back in range(times if times > 2 else 0):
             t = times - 1 - back
             for i in range(width):
                 r = scale[t, i]
-                e, f = first[t, i] * r, second[t, i] * r
+                e, f = first[t, i] * r, lambda_ * r
                 if back == 0:
                     inverse[t, i] = r
                 elif back == 1:
@@ -329,7 +327,7 @@ def _variances(v, lambda_, out):  # type: ignore[no-untyped-def]
                     out[t, start + i] = inverse[t, i]
 
 
-@numba.njit(cache=True, nogil=True, boundscheck=False)
+@numba.njit(cache=True, nogil=True, boundscheck=False, error_model="numpy")
 def _hold(x, v, out, weight):  # type: ignore[no-untyped-def]
     """Values within the observed ones of their series, variances to weights."""
     times, pixels = x.shape
