@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
-LIGHT = ("#2f6fb0", "#d9822b", "#2b8a5b", "#b8433f", "#7b5ea7", "#159a9c", "#c05c94", "#8f8b1f", "#8b6244", "#64748b")
-"""Ten colours to tell kinds of things apart, on white."""
+LIGHT = (
+    "#2f6fb0", "#d9822b", "#2b8a5b", "#b8433f", "#7b5ea7", "#159a9c", "#c05c94", "#8f8b1f", "#8b6244", "#64748b", "#e2b93b",
+    "#273c75",
+)  # fmt: skip
+"""Twelve colours to tell kinds of things apart, on white."""
 
-DARK = ("#6aa6e0", "#f0a04b", "#5cc08d", "#e57f76", "#ab93d6", "#4fc9c9", "#e294bf", "#c9c45a", "#c29b7c", "#9aa9b8")
+DARK = (
+    "#6aa6e0", "#f0a04b", "#5cc08d", "#e57f76", "#ab93d6", "#4fc9c9", "#e294bf", "#c9c45a", "#c29b7c", "#9aa9b8", "#f3d97a",
+    "#8f9fe6",
+)  # fmt: skip
 """The same on a dark page."""
 
 
@@ -24,8 +29,14 @@ def render_template(name: str, **values: Any) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters |= {"percent": percent, "exact": exact, "seconds": seconds, "megabytes": megabytes}
-    environment.globals |= {"light": LIGHT, "dark": DARK}
+    environment.filters |= {
+        "percent": percent,
+        "exact": exact,
+        "seconds": seconds,
+        "megabytes": megabytes,
+        "counted": counted,
+    }
+    environment.globals |= {"light": LIGHT, "dark": DARK, "kind_class": kind_class}
     return environment.get_template(name).render(**values)
 
 
@@ -72,13 +83,13 @@ def megabytes(count: float) -> str:
     return f"{count / 1e6:.1f} MB" if count < 1e9 else f"{count / 1e9:.1f} GB"
 
 
-def listed(words: Sequence[str]) -> str:
-    """Words in a row, the last by "and".
+def kind_class(place: int) -> str:
+    """The class of the colour at a place, from 0; the colours come round.
 
-    >>> listed(["forest", "boosting", "network"])
-    'forest, boosting and network'
+    >>> kind_class(1), kind_class(13)
+    ('k1', 'k1')
     """
-    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+    return f"k{place % len(LIGHT)}"
 
 
 def counted(count: int, noun: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from odse.report.html import counted, percent, render_template
+from odse.report.html import counted, kind_class, percent, render_template
 from odse.report.svg import Ring, View, circle, element, line, north_arrow, number, picture, rect, text, ticks
 
 LEVELS = ("3", "2", "1")
@@ -372,7 +372,7 @@ def fold_picture(folds: FoldMap) -> Markup:
     parts = [view.outline(folds.area, class_="area")]
     for one in folds.blocks:
         words = f"fold {one.fold}, {counted(one.n, 'sample')}"
-        parts.append(view.square(one.x, one.y, size, class_=f"block k{one.fold % 10}", title=words, gap=1.5))
+        parts.append(view.square(one.x, one.y, size, class_=f"block {kind_class(one.fold)}", title=words, gap=1.5))
     if len(folds.points) <= MOST_POINTS:
         places = "".join(f"M{number(view.x(x), 1)},{number(view.y(y), 1)}h0" for x, y in folds.points)
         parts.append(element("path", d=places, class_="sample"))

@@ -13,7 +13,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from odse.report.html import counted, percent, render_template, seconds
+from odse.report.html import counted, kind_class, percent, render_template, seconds
 from odse.report.svg import Ring, View, line, north_arrow, picture, rect, text, ticks
 
 PAUSE_S = 60.0
@@ -23,7 +23,7 @@ SESSIONS = 6
 """Sessions drawn, the latest."""
 
 BARS = 12000
-"""Bars drawn in one session; shorter tasks are drawn together."""
+"""Bars drawn, about; of more tasks, short neighbours are drawn together."""
 
 SLOWEST = 15
 LISTED = 200
@@ -104,8 +104,9 @@ class RunPage:
 def render_run(page: RunPage) -> str:
     """The report as HTML. Everything that a person wrote is escaped. Pure."""
     steps = step_lines(page)
-    colours = {line["step"]: f"k{i % 10}" for i, line in enumerate(steps)}
+    colours = {line["step"]: kind_class(i) for i, line in enumerate(steps)}
     parts = sessions(page.tasks)
+    drawn = parts[-SESSIONS:]
     return render_template(
         "run.html.j2",
         page=page,
@@ -114,7 +115,7 @@ def render_run(page: RunPage) -> str:
         colours=colours,
         tile_map=tile_picture(page),
         tile_states=Counter(tile.state for tile in page.tiles),
-        sessions=[{**session_facts(one), "picture": timeline(one, colours)} for one in parts[-SESSIONS:]],
+        sessions=[{**session_facts(one), "picture": timeline(one, colours, most=BARS // len(drawn))} for one in drawn],
         earlier=max(0, len(parts) - SESSIONS),
         slowest=sorted(page.tasks, key=lambda task: (-task.seconds, task.id))[:SLOWEST],
         largest_mb=max([line["peak_mb"] for line in steps] + [1]),
@@ -219,12 +220,19 @@ def sessions(tasks: Sequence[TaskLine]) -> list[list[TaskLine]]:
 
 
 def session_facts(tasks: Sequence[TaskLine]) -> dict[str, Any]:
-    """begun, wall_s, workers, busy (share of the workers' time), tasks"""
+    """begun, moment (in words), wall_s, workers, busy (share of the workers' time), tasks"""
     begun, ended = min(task.start for task in tasks), max(task.finished for task in tasks)
     workers = len({task.worker for task in tasks})
     wall = max(ended - begun, 1e-3)
     busy = sum(task.seconds for task in tasks) / (wall * workers)
-    return {"begun": begun, "wall_s": wall, "workers": workers, "busy": busy, "tasks": len(tasks)}
+    return {
+        "begun": begun,
+        "moment": moment(begun),
+        "wall_s": wall,
+        "workers": workers,
+        "busy": busy,
+        "tasks": len(tasks),
+    }
 
 
 def lanes(tasks: Sequence[TaskLine]) -> list[tuple[str, list[TaskLine]]]:
@@ -292,7 +300,7 @@ def bars(tasks: Sequence[TaskLine], *, shortest_s: float) -> list[Bar]:
 # --- pictures -----------------------------------------------------------------------------------------------------------
 
 
-def timeline(tasks: Sequence[TaskLine], colours: Mapping[str, str]) -> Markup:
+def timeline(tasks: Sequence[TaskLine], colours: Mapping[str, str], *, most: int = BARS) -> Markup:
     """Worker by worker, what it did when: time runs to the right, the colour is the step."""
     rows = lanes(tasks)
     facts = session_facts(tasks)
@@ -300,7 +308,7 @@ def timeline(tasks: Sequence[TaskLine], colours: Mapping[str, str]) -> Markup:
     step = max(3.0, min(34.0, 900.0 / len(rows)))
     height = top + step * len(rows) + 28
     begun, wall = float(facts["begun"]), float(facts["wall_s"])
-    shortest = wall / max(40.0, min(1240.0, BARS / len(rows)))
+    shortest = wall / max(40.0, min(1240.0, most / len(rows)))
 
     def x(at: float) -> float:
         return left + width * (at - begun) / wall
