@@ -20,13 +20,16 @@ FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-ne
          "--disable-component-update", "--virtual-time-budget=4000"]  # fmt: skip
 
 LOOK = """<script>
-const told = {pictures: [], cut: [], wide: document.documentElement.scrollWidth - innerWidth, requests: performance.getEntriesByType("resource").length};
+const told = {pictures: [], cut: []};
+told.wide = document.documentElement.scrollWidth - innerWidth;
+told.requests = performance.getEntriesByType("resource").length;
 for (const svg of document.querySelectorAll("svg")) {
   const box = svg.getBoundingClientRect();
   told.pictures.push([svg.querySelector("title").textContent, box.width, box.height]);
   for (const text of svg.querySelectorAll("text")) {
     const b = text.getBoundingClientRect();
-    if (b.left < box.left - 1 || b.right > box.right + 1 || b.top < box.top - 1 || b.bottom > box.bottom + 1) told.cut.push(text.textContent);
+    const inside = b.left > box.left - 1 && b.right < box.right + 1 && b.top > box.top - 1 && b.bottom < box.bottom + 1;
+    if (!inside) told.cut.push(text.textContent);
   }
 }
 const shade = (word, element) => getComputedStyle(element)[word];
@@ -41,8 +44,14 @@ def test_the_report_can_be_read(which: str, tmp_path: Path, tool: Callable[[str]
     text = render_model(model_page()) if which == "model" else render_run(run_page())
     page = tmp_path / "page.html"
     page.write_text(text.replace("</body>", LOOK + "</body>"), encoding="utf-8")
-    done = subprocess.run([tool("chromium"), *FLAGS, "--window-size=1400,1000", f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom",
-                           page.as_uri()], capture_output=True, text=True, timeout=120, check=False)  # fmt: skip
+    command = [
+        tool("chromium"),
+        *FLAGS,
+        "--window-size=1400,1000",
+        f"--user-data-dir={tmp_path / 'profile'}",
+        "--dump-dom",
+    ]
+    done = subprocess.run([*command, page.as_uri()], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     told: dict[str, Any] = json.loads(re.search(r'<pre id="told">(.*?)</pre>', done.stdout)[1])
     titles = [title for title, _, _ in told["pictures"]]

@@ -52,7 +52,10 @@ def model_page(**changes: Any) -> ModelPage:
         "accuracy": accuracy(),
         "classes": classes,
         "folds": FoldMap([ring], 30_000.0, blocks, [(20_000.0, 30_000.0), (70_000.0, 60_000.0)], counts),
-        "features": [FeatureLine("nir", "1", EVIL, ("p25", "p50"), ("winter", "summer"), 4), FeatureLine("elev", "m", "static", (), (), 1)],
+        "features": [
+            FeatureLine("nir", "1", EVIL, ("p25", "p50"), ("winter", "summer"), 4),
+            FeatureLine("elev", "m", "static", (), (), 1),
+        ],
         "merged": [{"code": "332", "count": 2, "reason": EVIL}],
         "weights": {"forest": 0.44, "boosting": 0.3, "network": 0.26},
         "settings": {"Folds": "5"},
@@ -83,8 +86,10 @@ def run_page(**changes: Any) -> RunPage:
     }
     failures = [{"key": "fill/x0001y0002/red", "class": "bad input", "sentence": EVIL},
                 {"key": "publish/a", "class": "blocked", "sentence": "it needs fill/x0001y0002/red, which was set aside"}]  # fmt: skip
-    tiles = [TileLine("x0001y0002", 0.0, 0.0, 30_720.0, 4, 1, 0, 32.0), TileLine("x0002y0002", 30_720.0, 0.0, 30_720.0, 4, 0, 0, 30.0),
-             TileLine("x0003y0002", 61_440.0, 0.0, 30_720.0, 0, 0, 5, 0.0), TileLine("x0004y0002", 92_160.0, 0.0, 30_720.0, 2, 0, 3, 9.0)]  # fmt: skip
+    tiles = [
+        TileLine(f"x000{i}y0002", 30_720.0 * i, 0.0, 30_720.0, *counts, 30.0)
+        for i, counts in enumerate([(4, 1, 0), (4, 0, 0), (0, 0, 5), (2, 0, 3)], start=1)
+    ]
     content = {
         "title": EVIL,
         "planned": planned,

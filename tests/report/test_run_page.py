@@ -46,7 +46,7 @@ def test_sessions_hold_every_task_and_are_parted_by_pauses_only(tasks: list[Task
         for one in part:
             assert one.start - reached <= PAUSE_S
             reached = max(reached, one.finished)
-        assert 0 <= session_facts(part)["busy"]
+        assert session_facts(part)["busy"] >= 0
 
 
 @given(TASKS)
