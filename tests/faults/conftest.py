@@ -46,7 +46,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Small:
 
 def published(folder: Path) -> dict[str, bytes]:
     """Every published byte of a run: layers, pictures, catalogue, model. Not receipts, not what was measured."""
-    skip = ("work/", "receipts/", "input/", "measured.js", "recipe.yaml")
+    skip = ("work/", "receipts/", "input/", "measured.js", "run.html", "recipe.yaml")
     return {
         name: path.read_bytes()
         for path in sorted(folder.rglob("*"))

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import jinja2
+from odse.report.html import render_template
 
 
 @dataclass(frozen=True)
@@ -69,19 +69,13 @@ class Page:
     unreadable: int = 0
     files: int = 0
     recipe: str = ""
+    reports: Mapping[str, str] = field(default_factory=dict)
+    """Words -> page beside this one."""
 
 
 def render(page: Page) -> str:
     """The page as HTML. Everything that a person wrote is escaped. Pure."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("odse.report", "templates"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters["percent"] = lambda share: f"{100 * share:.0f} %"
-    return environment.get_template("page.html.j2").render(page=page)
+    return render_template("page.html.j2", page=page)
 
 
 def render_measured(steps: Sequence[Mapping[str, Any]], workers: Sequence[str]) -> str:

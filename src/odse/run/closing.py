@@ -1,6 +1,7 @@
-"""The end of a run: the catalogue and the page, from the receipts of what was published.
+"""The end of a run: the catalogue, the page and the reports, from the receipts of what was done.
 
-Nothing of the moment enters what is published; timings go to ``measured.js`` beside the page.
+Nothing of the moment enters what is published, the report of the model among it; what was measured goes to ``measured.js``
+and ``run.html`` beside it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from odse.errors import ReceiptError
 from odse.layer.style import RAMPS, Style
 from odse.raster.cog import CogInfo
 from odse.raster.preview import png, preview_rgb, read_small
+from odse.report.model import ClassLine, ModelPage, render_model
 from odse.report.page import Column, Page, Picture, Row, Scale, render, render_measured
+from odse.report.run_page import RunPage, render_run
 from odse.run import facts
 from odse.run.plan import Plan
 from odse.run.publication import Publication, collection_id
@@ -29,18 +32,29 @@ from odse.store.files import put_bytes, sha256_of
 from odse.store.receipts import Output, Receipt, damage, digest, read_receipt, write_receipt
 
 Failures = Sequence[Mapping[str, str]]
+REPORT = "model/report.html"
 
 
 def close_run(plan: Plan, failures: Failures) -> None:
-    """Write catalogue, page and their receipt, unless they stand there for exactly these layers."""
+    """Write what was measured, and catalogue, page and report unless they stand there for exactly these layers."""
     receipts = _receipts(plan)
     published = [one for one in plan.publications if f"publish/{one.layer.name}" in receipts]
-    if not published:
-        return
+    folder = plan.place.folder
+    if published:
+        measured = render_measured(facts.time_facts(receipts), facts.workers_of(receipts))
+        put_bytes(folder / "measured.js", measured.encode())
+        _publish(plan, published, receipts, failures)
+    put_bytes(folder / "run.html", render_run(_run_page(plan, receipts, failures)).encode())
+
+
+def _publish(plan: Plan, published: Sequence[Publication], receipts: Mapping[str, Receipt], failures: Failures) -> None:
+    """Catalogue, page, report of the model, and their receipt."""
+    folder = plan.place.folder
     key = digest(
         {
             "algorithm": ALGORITHM["catalog"],
             "layers": {t: [o.sha256 for o in r.outputs] for t, r in receipts.items() if t.startswith("publish/")},
+            "model": {t: [o.sha256 for o in r.outputs] for t, r in receipts.items() if r.step in ("samples", "train")},
             "tasks": {t: [r.state, *r.notes] for t, r in receipts.items()},
             "recipe": plan.place.recipe.model_dump(mode="json", by_alias=True),
             "failures": [dict(failure) for failure in failures],
@@ -48,14 +62,13 @@ def close_run(plan: Plan, failures: Failures) -> None:
         }
     )
     try:
-        earlier = read_receipt(plan.place.folder, "catalog/all")
+        earlier = read_receipt(folder, "catalog/all")
     except ReceiptError:
         earlier = None
-    folder = plan.place.folder
-    put_bytes(folder / "measured.js", render_measured(facts.time_facts(receipts), facts.workers_of(receipts)).encode())
     if earlier and earlier.key == key and not any(damage(folder, output, hashed=True) for output in earlier.outputs):
         return
     paths = [*_catalogue(plan, published, receipts), *_page(plan, published, receipts, failures)]
+    paths += _model_report(plan, receipts)
     outputs = tuple(Output(path.relative_to(folder).as_posix(), sha256_of(path), path.stat().st_size) for path in paths)
     write_receipt(
         folder, Receipt("catalog", "all", key, outputs=outputs, code=__version__, counts={"layers": len(published)})
@@ -145,11 +158,97 @@ def _page(
         notes=notes,
         unreadable=sum(receipt.state == "unreadable" for receipt in receipts.values()),
         files=sum(receipt.step == "ingest" for receipt in receipts.values()),
+        reports={**({"model": REPORT} if _trained(receipts) else {}), "run": "run.html"},
         recipe=json.dumps(place.recipe.model_dump(mode="json", by_alias=True), indent=1, ensure_ascii=False),
     )
     index = place.folder / "index.html"
     put_bytes(index, render(page).encode())
     return [*made, index]
+
+
+# --- the reports --------------------------------------------------------------------------------------------------------
+
+
+def _trained(receipts: Mapping[str, Receipt]) -> Receipt | None:
+    """The receipt of the model, where there is one."""
+    return next((receipt for receipt in receipts.values() if receipt.step == "train"), None)
+
+
+def _model_report(plan: Plan, receipts: Mapping[str, Receipt]) -> list[Path]:
+    """``model/report.html``, where there is a model."""
+    trained, recipe, samples = _trained(receipts), plan.place.recipe, plan.samples
+    train = recipe.steps.train
+    if trained is None or samples is None or train is None:
+        return []
+    model = plan.place.folder / "model"
+    accuracy = json.loads((model / "accuracy.json").read_bytes())
+    with np.load(model / "landcover" / "stack.npz", allow_pickle=False) as stack:
+        weights: dict[str, float] = {
+            name: float(weight) for name, weight in zip(train.learners, stack["weight"], strict=True)
+        }
+    made = [
+        output for receipt in receipts.values() if receipt.step in ("samples", "train") for output in receipt.outputs
+    ]
+    page = ModelPage(
+        title=recipe.title,
+        accuracy=accuracy,
+        classes=[ClassLine(one["code"], one["label"], one["color"], one["n"]) for one in _classes(plan)],
+        folds=facts.fold_map(plan),
+        features=facts.feature_lines(plan),
+        merged=samples.merged,
+        weights=weights,
+        settings={
+            "Samples used": f"{accuracy['n']:,}",
+            "Outside area or years": f"{samples.outside:,}",
+            "With a feature unknown": f"{accuracy['samples']['without_features']:,}",
+            "Learners": ", ".join(train.learners),
+            "Stacked by": train.stack,
+            "Blocks": f"{train.blocks_km:g} km",
+            "Folds": str(train.folds),
+            "Fewest samples of a class": str(train.min_per_class),
+            "Seed": str(train.seed),
+        },
+        facts={
+            "Years": str(recipe.years),
+            "Grid": f"{plan.place.grid.name}, {plan.place.grid.crs}, {plan.place.grid.resolution_m:g} m",
+            "Licence": recipe.licence,
+            "Attribution": recipe.attribution,
+            "Made with": f"odse {__version__}",
+            "Digest of the samples (sha256)": samples.digest,
+            "Key of the model": trained.key,
+        },
+        files={output.path: output.sha256 for output in made},
+    )
+    put_bytes(plan.place.folder / REPORT, render_model(page).encode())
+    return [plan.place.folder / REPORT]
+
+
+def _run_page(plan: Plan, receipts: Mapping[str, Receipt], failures: Failures) -> RunPage:
+    """What is known of the run at this moment."""
+    place = plan.place
+    met = [receipt for receipt in receipts.values() if receipt.step == "ingest" and receipt.notes]
+    pages = {"← maps": "index.html", "model": REPORT}
+    return RunPage(
+        title=place.recipe.title,
+        planned={task_id: task.step for task_id, task in plan.tasks.items()},
+        tasks=facts.task_lines(receipts),
+        area=facts.outline(plan),
+        tiles=facts.tile_lines(plan, receipts, failures),
+        failures=[dict(failure) for failure in failures],
+        unreadable=[{"file": one.name, "why": "; ".join(one.notes)} for one in met if one.state == "unreadable"],
+        notes=[note for one in met if one.state != "unreadable" for note in one.notes],
+        facts={
+            "Area": f"{place.area.area / 1e6:,.1f} km²",
+            "Grid": f"{place.grid.name}, {place.grid.crs}, {place.grid.resolution_m:g} m",
+            "Tiles": f"{place.recipe.tile_px} × {place.recipe.tile_px} pixels",
+            "Years": str(place.recipe.years),
+            "Made with": f"odse {__version__}",
+        },
+        links={words: href for words, href in pages.items() if (place.folder / href).exists()},
+    )
+
+
+# --- the page's rows ----------------------------------------------------------------------------------------------------
 
 
 def _classes(plan: Plan) -> list[dict[str, Any]]:

@@ -1,18 +1,24 @@
 """What a finished run can say of itself, gathered from receipts and layers: shares of clear and filled pixels, agreement
-with known truth, and where the time went. Facts, not their looks: ``closing`` turns them into the page."""
+with known truth, where samples were held out, and where the time went. Facts, not their looks: ``closing`` turns them into
+pages."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import rasterio
+import shapely
 
+from odse.report.model import Block, FeatureLine, FoldMap
+from odse.report.run_page import TaskLine, TileLine
 from odse.run.plan import Plan
 from odse.run.recipe import LayersData
+from odse.run.series import TERRAIN
 from odse.sources.layers import FoundLayer, read_window, scan
 from odse.store.receipts import Receipt
 
@@ -127,6 +133,90 @@ def workers_of(receipts: Mapping[str, Receipt]) -> list[str]:
     return sorted({f"{r.measured.get('host')}:{r.measured.get('pid')}" for r in receipts.values()})
 
 
-def interval_count(plan: Plan) -> int:
-    """Number of 16-day intervals the recipe's seasons ask for."""
-    return len({i for season in plan.place.recipe.seasons_ for i in season.intervals})
+def outline(plan: Plan) -> list[list[tuple[float, float]]]:
+    """The area's rings in metres of the grid, as fine as a picture of it can show."""
+    left, bottom, right, top = plan.place.area.bounds
+    shape = plan.place.area.simplify(max(right - left, top - bottom) / 1000)
+    return [
+        [(float(x), float(y)) for x, y in ring.coords]
+        for part in shapely.get_parts(shape)
+        if part.geom_type == "Polygon"
+        for ring in (part.exterior, *part.interiors)
+    ]
+
+
+def fold_map(plan: Plan) -> FoldMap:
+    """The blocks of the published ledger with their folds, and the samples in them."""
+    train = plan.place.recipe.steps.train
+    assert train is not None
+    model = plan.place.folder / "model"
+    places = pd.read_csv(model / "samples.csv", usecols=["id", "x", "y", "target"], dtype={"target": str})
+    table = places.merge(pd.read_csv(model / "folds.csv"), on="id", validate="one_to_one")
+    size = train.blocks_km * 1000
+    blocks = []
+    for _, rows in table.groupby("block"):
+        first = rows.iloc[0]
+        x, y = np.floor(first["x"] / size) * size, np.floor(first["y"] / size) * size
+        blocks.append(Block(float(x), float(y), int(first["fold"]), len(rows)))
+    points = [(float(x), float(y)) for x, y in zip(table["x"], table["y"], strict=True)]
+    counts = pd.crosstab(table["target"], table["fold"])
+    by_class = {str(code): [int(n) for n in row] for code, row in zip(counts.index, counts.to_numpy(), strict=True)}
+    return FoldMap(outline(plan), size, blocks, points, by_class)
+
+
+def feature_lines(plan: Plan) -> list[FeatureLine]:
+    """The features of the model, one line a variable, with unit and origin."""
+    units = {one.variable: one.encoding.unit for one in plan.features.series}
+    units |= {one.variable: one.layers[0].encoding.unit for one in plan.features.static}
+    units |= {name: "%" if name in TERRAIN else "1" for name in plan.features.derived}
+    methods = {one.variable: one.method for one in plan.features.series}
+    groups: dict[str, list[list[str]]] = {}
+    for name in plan.features.names:
+        variable, *rest = name.split("_")
+        groups.setdefault(variable, []).append(rest)
+    lines = []
+    for variable, rests in groups.items():
+        if variable in plan.features.derived:
+            origin = "derived"
+        else:
+            origin = f"seasonal, {methods[variable]}" if variable in methods else "static"
+        statistics, seasons_ = (tuple(dict.fromkeys(r[i] for r in rests if len(r) > i)) for i in (0, 1))
+        lines.append(FeatureLine(variable, units.get(variable, ""), origin, statistics, seasons_, len(rests)))
+    return lines
+
+
+def task_lines(receipts: Mapping[str, Receipt]) -> list[TaskLine]:
+    """What each receipt measured."""
+    return [
+        TaskLine(
+            id=task_id,
+            step=one.step,
+            state=one.state,
+            worker=f"{one.measured.get('host')}:{one.measured.get('pid')}",
+            finished=float(one.measured["finished"]),
+            bytes=sum(output.bytes for output in one.outputs),
+            **{
+                what: float(one.measured.get(what, 0))
+                for what in ("seconds", "read_s", "compute_s", "write_s", "peak_mb")
+            },
+        )
+        for task_id, one in receipts.items()
+        if "finished" in one.measured
+    ]
+
+
+def tile_lines(plan: Plan, receipts: Mapping[str, Receipt], failures: Sequence[Mapping[str, str]]) -> list[TileLine]:
+    """How far each tile of work is: the tasks that name it."""
+    failed = {one["key"] for one in failures}
+    counts: dict[str, list[float]] = {}
+    for task_id, task in plan.tasks.items():
+        if "tile" in task.params:
+            row = counts.setdefault(task.params["tile"], [0, 0, 0, 0.0])
+            receipt = receipts.get(task_id)
+            row[0 if receipt else 1 if task_id in failed else 2] += 1
+            row[3] += receipt.measured.get("seconds", 0.0) if receipt else 0.0
+    lines = []
+    for name, (done, lost, waiting, spent) in counts.items():
+        left, bottom, right, _ = plan.place.tile(name).bounds
+        lines.append(TileLine(name, left, bottom, right - left, int(done), int(lost), int(waiting), spent))
+    return lines

@@ -29,6 +29,7 @@ from odse.grid import Tile
 from odse.learn.accuracy import accuracy_report
 from odse.learn.ensemble import Ensemble, fit_fold, fit_member, fit_stack
 from odse.learn.features import Missing
+from odse.learn.importance import held_out_importance
 from odse.learn.model import Model, member_from_files, member_to_files
 from odse.learn.predict import to_percent
 from odse.raster.cog import Part as LayerPart
@@ -414,6 +415,18 @@ def train(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any]) -> 
             learners=learners,
             classes=classes,
             legend=table.samples.legend,
+        )
+        report["importance"] = held_out_importance(
+            table.features,
+            table.target,
+            table.weight,
+            oof=oof["spatial"],
+            fold=table.ledger["fold"].to_numpy(),
+            learners=learners,
+            n_classes=len(classes),
+            names=task.params["features"],
+            derived=place.recipe.steps.derive,
+            seed=task.params["seed"],
         )
     model = Model(
         Ensemble(tuple(members), final),

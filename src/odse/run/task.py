@@ -24,10 +24,10 @@ ALGORITHM = {
     "samples": 1,
     "overlay": 1,
     "fit": 1,
-    "train": 2,
+    "train": 3,
     "predict": 1,
     "publish": 1,
-    "catalog": 1,
+    "catalog": 2,
 }
 """The number of each step, raised by hand when its answer changes: part of every key, unlike the release number."""
 
