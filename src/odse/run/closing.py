@@ -386,19 +386,21 @@ def _scale(style: Style, unit: str) -> Scale:
 def _filled_row(plan: Plan, by_key: Mapping[Any, Publication], made: list[Path]) -> Row | None:
     """Share of a year's seasons in which a pixel was filled, of the first variable."""
     variable = plan.features.series[0].variable
+    told = plan.place.recipe.steps.fill.companions[0]
+    companion, observed = f"fill.{told}.{variable}", 0 if told == "phase" else 100
     style = Style.ramp("oranges", 0.0, 100.0)
     columns = []
     for year in plan.place.recipe.years_:
         phases = [
-            read_small(plan.place.folder / by_key[f"fill.phase.{variable}", "f", season.period].href)
+            read_small(plan.place.folder / by_key[companion, "f", season.period].href)
             for season in plan.features.seasons
-            if season.year == year and (f"fill.phase.{variable}", "f", season.period) in by_key
+            if season.year == year and (companion, "f", season.period) in by_key
         ]
         if not phases:
             return None
         stack = np.stack(phases)
         known = stack != 255
-        share = 100.0 * ((stack > 0) & known).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+        share = 100.0 * ((stack != observed) & known).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
         out = plan.place.folder / "pictures" / f"filled-{year}.png"
         put_bytes(out, png(style.colours(share, mask=~known.any(axis=0))))
         made.append(out)

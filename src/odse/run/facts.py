@@ -42,7 +42,7 @@ def season_facts(plan: Plan, receipts: Mapping[str, Receipt]) -> list[SeasonFact
         observed = filled = unfilled = 0
         for task_id, receipt in receipts.items():
             if task_id.startswith("fill/"):
-                phases = receipt.statistics["phase"].get(word, {})
+                phases = receipt.statistics["flag"].get(word, {})
                 observed += phases.get("0", 0)
                 unfilled += phases.get("255", 0)
                 filled += sum(count for phase, count in phases.items() if phase not in ("0", "255"))

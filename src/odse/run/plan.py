@@ -191,6 +191,7 @@ def _plan(place: Place) -> Plan:
                             "days": str(season.true_period),
                             "archive": archive.about(),
                             "percentiles": list(recipe.steps.composite.percentiles),
+                            "method": recipe.steps.composite.method,
                         },
                         inputs={"grid": place.grid.digest, "area": geometry[tile.name], "px": recipe.tile_px},
                     )
@@ -208,7 +209,8 @@ def _plan(place: Place) -> Plan:
                     params={
                         "tile": tile.name,
                         "variable": one.variable,
-                        "window_years": recipe.steps.fill.window_years,
+                        "method": recipe.steps.fill.method,
+                        "options": recipe.steps.fill.options,
                         "seasons": [_season_word(season) for season in wanted],
                         **describe(one),
                     },

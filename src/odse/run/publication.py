@@ -17,9 +17,6 @@ from odse.run.task import Place
 SUPPORT = ("clear", "seen", "unreadable", "days.to.clear")
 """Bands of the support file that a composite task writes, in order."""
 
-COMPANIONS = ("phase", "span", "donors")
-"""What a fill says of every value, in the order of its file's bands."""
-
 
 @dataclass(frozen=True)
 class Publication:
@@ -82,6 +79,7 @@ def _name(place: Place, variable: str, method: str, type_: str, period: Period) 
 def _seasonal(place: Place, features: Features) -> list[Publication]:
     result = []
     count, flag = encoding_("count"), encoding_("flag")
+    filling = place.recipe.steps.fill
     for index, season in enumerate(features.seasons):
         for one in features.series:
             for which, statistic in enumerate(one.statistics):
@@ -95,9 +93,10 @@ def _seasonal(place: Place, features: Features) -> list[Publication]:
                 )
                 band = one.band(index, which)
                 result.append(Publication(layer, one.encoding, season.true_period, "fill", one.variable, "fill", band))
-            for which, companion in enumerate(COMPANIONS):
-                name = _name(place, f"fill.{companion}.{one.variable}", "tmwm", "f", season.period)
-                unit = {"phase": "phase", "span": "year", "donors": "observation"}[companion]
+            for which, companion in enumerate(filling.companions):
+                method = filling.method.replace("-", ".")
+                name = _name(place, f"fill.{companion}.{one.variable}", method, "f", season.period)
+                unit = {"phase": "phase", "span": "year", "donors": "observation", "weight": "%"}[companion]
                 layer = Layer(
                     name,
                     f"Gap filling of {_words(one.variable)}, {companion}, {_season(season)}",

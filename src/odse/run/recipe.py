@@ -157,7 +157,19 @@ class Composite(_Part):
     seasons: str | dict[str, Any] = "odse"
     """A scheme (odse, calendar, slide, bimonthly), or one's own: name -> [MM-DD, MM-DD] or {intervals, dates}."""
     percentiles: tuple[Annotated[int, Field(ge=0, le=100)], ...] = (25, 50, 75)
-    method: Literal["linear"] = "linear"
+    method: Literal["linear", "higher", "nearest", "mean"] = "linear"
+    """How a percentile is defined; or the mean instead of percentiles."""
+
+    @model_validator(mode="after")
+    def _mean_has_no_percentiles(self) -> Composite:
+        if self.method == "mean" and "percentiles" in self.model_fields_set:
+            raise ValueError("`percentiles` have no effect with method `mean`")
+        return self
+
+    @property
+    def statistics(self) -> tuple[str, ...]:
+        """Type codes of what it makes of a band."""
+        return ("m",) if self.method == "mean" else tuple(f"p{percentile}" for percentile in self.percentiles)
 
     @field_validator("seasons")
     @classmethod
@@ -169,16 +181,56 @@ class Composite(_Part):
         return value
 
 
-class Fill(_Part):
-    method: Literal["tmwm"] = "tmwm"
-    window_years: Annotated[int, Field(ge=1)] = 9
+FillMethod = Literal["tmwm", "seasconv", "linear", "harmonic", "whittaker", "same-season"]
+FILL_OPTIONS: dict[str, tuple[str, Any]] = {
+    "window_years": ("tmwm", 9),
+    "direction": ("tmwm", "both"),
+    "season_db": ("seasconv", 60.0),
+    "span_db": ("seasconv", 20.0),
+    "dates_per_term": ("harmonic", 2.0),
+    "smoothness": ("whittaker", 1.0),
+}
+"""Option of the fill -> the method it belongs to, its default there."""
 
-    @field_validator("window_years")
-    @classmethod
-    def _odd(cls, value: int) -> int:
-        if value % 2 == 0:
+
+class Fill(_Part):
+    method: FillMethod = "tmwm"
+    window_years: Annotated[int | None, Field(ge=1)] = None
+    """tmwm: width of the first window, odd."""
+    direction: Literal["both", "past", "future"] | None = None
+    """tmwm: where donors may lie."""
+    season_db: Annotated[float | None, Field(ge=0)] = None
+    """seasconv: how much a date half a year away counts less, in decibel."""
+    span_db: Annotated[float | None, Field(ge=0)] = None
+    """seasconv: how much a date a whole series away counts less, in decibel."""
+    dates_per_term: Annotated[float | None, Field(ge=1)] = None
+    """harmonic: dates that each term of the curve needs."""
+    smoothness: Annotated[float | None, Field(gt=0)] = None
+    """whittaker: weight of smoothness against nearness (lambda)."""
+
+    @model_validator(mode="after")
+    def _of_the_method(self) -> Fill:
+        for option, (method, default) in FILL_OPTIONS.items():
+            if getattr(self, option) is not None and method != self.method:
+                raise ValueError(f"`{option}` has no effect with method `{self.method}`; it is of `{method}`")
+            if getattr(self, option) is None and method == self.method:
+                object.__setattr__(self, option, default)
+        if self.window_years is not None and self.window_years % 2 == 0:
             raise ValueError("`window_years` is odd, so that as many years lie before as after")
-        return value
+        return self
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What :func:`odse.fill` is told beside the method."""
+        given = {option: getattr(self, option) for option in FILL_OPTIONS if getattr(self, option) is not None}
+        if "smoothness" in given:
+            given["lambda_"] = given.pop("smoothness")
+        return given
+
+    @property
+    def companions(self) -> tuple[str, ...]:
+        """What is published about every filled value."""
+        return ("phase", "span", "donors") if self.method == "tmwm" else ("weight",)
 
 
 class Train(_Part):
