@@ -1,6 +1,7 @@
 """Rows of the benchmark for the smoother and the convolution, beside what their users have today.
 
-Called by `make bench`; alone: ``python -m benchmarks.fill_rows``. The moving-window median has its rows in :mod:`benchmarks.run`.
+Called by `make bench`; alone: ``python -m benchmarks.fill_rows``. The moving-window median has its rows in
+:mod:`benchmarks.run`.
 """
 
 from __future__ import annotations
@@ -52,11 +53,17 @@ def whittaker_rows(times: int, target: float | None) -> list[dict[str, Any]]:
     a, b, ratio = pair(ours, theirs, scale=64)
     n = series[0].size / 1e6
     what = f"weighted Whittaker, uint16, {times} dates, 40% gaps"
-    return [record(what, "scipy.linalg.solveh_banded per series", "million series per CPU second", n / a, n / b, ratio, target)]
+    return [
+        record(
+            what, "scipy.linalg.solveh_banded per series", "million series per CPU second", n / a, n / b, ratio, target
+        )
+    ]
 
 
 def seasconv_rows(times: int, seasons: int, targets: tuple[float | None, float | None]) -> list[dict[str, Any]]:
-    """The whole job: uint16 with gaps in, uint16 without and a quality byte out. Matrices and FFT as the original has them."""
+    """The whole job: uint16 with gaps in, uint16 without and a quality byte out. Matrices and FFT as the original has
+    them.
+    """
     series = gappy(times, 128, 256, 0.4)
     kernel = seasconv_kernel(times, seasons).astype(np.float32)
     matrix = toeplitz(kernel).astype(np.float32)
@@ -105,9 +112,16 @@ def seasconv_rows(times: int, seasons: int, targets: tuple[float | None, float |
 
 def rows() -> list[dict[str, Any]]:
     """All of them."""
-    return [*whittaker_rows(24, 100), *whittaker_rows(84, None), *seasconv_rows(84, 4, (None, None)), *seasconv_rows(156, 6, (5, 5))]
+    return [
+        *whittaker_rows(24, 100),
+        *whittaker_rows(84, None),
+        *seasconv_rows(84, 4, (None, None)),
+        *seasconv_rows(156, 6, (5, 5)),
+    ]
 
 
 if __name__ == "__main__":
     for row in rows():
-        print(f"{row['what']:<50} {row['beside']:<46} {row['ours']:>8.3f} {row['theirs']:>9.4f} {row['ratio']:>8.1f} {row['target']}")
+        print(
+            f"{row['what']:<50} {row['beside']:<46} {row['ours']:>8.3f} {row['theirs']:>9.4f} {row['ratio']:>8.1f} {row['target']}"
+        )

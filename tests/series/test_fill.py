@@ -217,7 +217,11 @@ def test_labelled_in_labelled_out() -> None:
 @pytest.mark.parametrize(
     ("series", "settings", "text"),
     [
-        (np.zeros((4, 1, 1), np.int32), {}, "its type is int32; give 8- or 16-bit integers, or floats of 32 or 64 bits"),
+        (
+            np.zeros((4, 1, 1), np.int32),
+            {},
+            "its type is int32; give 8- or 16-bit integers, or floats of 32 or 64 bits",
+        ),
         (np.zeros((4, 1, 1), np.uint8), {"nodata": None}, "no-data is None; give a value of uint8"),
         (np.zeros((4, 1, 1), np.uint8), {"nodata": 0.5}, "no-data is 0.5; give a value of uint8"),
         (np.zeros((4, 1, 1), np.uint8), {"direction": "up"}, "the direction is 'up'; use both, past or future"),

@@ -28,7 +28,12 @@ def cube(dtype: type = np.uint16, nodata: float = 0, **sizes: int) -> xr.Dataset
             "flag": (("time", "band", "y", "x"), flag.astype(np.uint8)),
             "seen": (("y", "x"), np.ones((4, 5), np.uint8)),
         },
-        coords={"time": np.arange(8) + 2000, "band": ["red", "nir"], "statistic": ["p25", "p50", "p75"], "x": np.arange(5.0)},
+        coords={
+            "time": np.arange(8) + 2000,
+            "band": ["red", "nir"],
+            "statistic": ["p25", "p50", "p75"],
+            "x": np.arange(5.0),
+        },
         attrs={"title": "a cube"},
     )
 
@@ -79,7 +84,9 @@ def test_a_cube_without_flags_and_one_flag_for_all_bands() -> None:
     shared = given.assign(flag=given["flag"].sel(band="nir", drop=True))
     result = fill(shared, nodata=0)
     assert result["flag"].dims == ("time", "band", "y", "x")
-    bare = given.assign(value=given["value"].where(given["flag"] == Flag.OBSERVED, 0).astype(np.uint16)).drop_vars("flag")
+    bare = given.assign(value=given["value"].where(given["flag"] == Flag.OBSERVED, 0).astype(np.uint16)).drop_vars(
+        "flag"
+    )
     with_flag = fill(given, nodata=0)
     assert bool((fill(bare, nodata=0)["value"] == with_flag["value"]).all())
 
@@ -98,10 +105,16 @@ def other_gaps(one: xr.Dataset) -> xr.Dataset:
     ("change", "text"),
     [
         (lambda c: c.rename(value="ndvi"), "its variable `value` is missing; name the variable to fill `value`"),
-        (lambda c: c.rename(statistic="learner"), "its dimensions is ('time', 'band', 'learner', 'y', 'x'); give time, y and x"),
-        (lambda c: c.isel(time=0), "its dimensions is ('band', 'statistic', 'y', 'x'); give time, y and x"),
+        (
+            lambda c: c.rename(statistic="learner"),
+            "the tuple of its dimensions is ('time', 'band', 'learner', 'y', 'x'); give time, y and x",
+        ),
+        (
+            lambda c: c.isel(time=0),
+            "the tuple of its dimensions is ('band', 'statistic', 'y', 'x'); give time, y and x",
+        ),
         (filled_before, "a flag is FILLED_SEASON; give the observed values, for what was filled must not fill"),
-        (other_gaps, "the gaps of one statistic is not those of another; fill them one at a time"),
+        (other_gaps, "a gap is in one statistic and not in another; fill them one at a time"),
     ],
 )
 def test_refused(change, text) -> None:

@@ -1,4 +1,6 @@
-"""The filler of 2022 with its faults: equal to a plain reading of it, and different from the default where that matters."""
+"""The filler of 2022 with its faults: equal to a plain reading of it, and different from the default where that
+matters.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,12 @@ def naive(series: np.ndarray, seasons: int, window: int) -> list[tuple[float, in
     return [one(year, season) for year in range(years) for season in range(seasons)]
 
 
-@given(st.integers(0, 2**32 - 1), st.sampled_from([(1, 3), (4, 1), (4, 3), (4, 9), (5, 3)]), st.integers(1, 24), st.floats(0, 1))
+@given(
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([(1, 3), (4, 1), (4, 3), (4, 9), (5, 3)]),
+    st.integers(1, 24),
+    st.floats(0, 1),
+)
 def test_equal_to_a_plain_reading(seed, shape, years, share) -> None:
     seasons, window = shape
     rng = np.random.default_rng(seed)
@@ -83,7 +90,9 @@ def quarters(years: int, seed: int = 1) -> np.ndarray:
 def test_a_series_no_longer_than_the_window_stays_as_it_is() -> None:
     """Fault 1. The default fills it."""
     series = quarters(3)
-    with pytest.warns(UserWarning, match="the series has 3 years, no more than the window of 9: compat eumap-2022 fills no gap"):
+    with pytest.warns(
+        UserWarning, match="the series has 3 years, no more than the window of 9: compat eumap-2022 fills no gap"
+    ):
         old = fill(series, nodata=0, **OLD)
     assert np.array_equal(old.values, series) and set(np.unique(old.phase)) == {0, 255}
     assert (fill(series, nodata=0).values != 0)[:, (series != 0).any(axis=0)].all()
@@ -98,7 +107,9 @@ def test_a_donor_too_far_away_is_never_found() -> None:
 
 
 def test_empty_composites_in_front_change_values() -> None:
-    """Fault 3: one empty season in front (and three behind) and the season before a winter is another one. Not so by default."""
+    """Fault 3: one empty season in front (and three behind) and the season before a winter is another one. Not so by
+    default.
+    """
     series = quarters(11, seed=3)
     series[0::4] = 0
     padded = np.concatenate([np.zeros((1, 6, 7), np.uint8), series, np.zeros((3, 6, 7), np.uint8)])

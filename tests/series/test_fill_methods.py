@@ -93,11 +93,13 @@ def test_a_constant_series_is_filled_with_its_constant(method) -> None:
 
 def test_a_companion_that_a_method_has_not() -> None:
     result = fill(np.ones((4, 1, 1), np.uint8), nodata=0, method="linear")
-    with pytest.raises(SeriesError, match="cannot tell the phase, because the method is linear, which tells weight; use those"):
+    with pytest.raises(
+        SeriesError, match="cannot tell the phase, because the method is linear, which tells weight; use those"
+    ):
         _ = result.phase
 
 
-# -- linear --------------------------------------------------------------------------------------------------------------------------
+# -- linear --
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.floats(0, 1))
@@ -115,7 +117,7 @@ def test_linear_is_an_exact_line(seed, times, share) -> None:
         assert result.weight[t, 0, 0] == min(int(100 / (1 + near) + 0.5), 100)
 
 
-# -- same season ---------------------------------------------------------------------------------------------------------------------
+# -- same season --
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(1, 5), st.floats(0, 1))
@@ -129,7 +131,7 @@ def test_same_season_is_the_median_of_all_years(seed, times, seasons, share) -> 
         assert result.weight[t, 0, 0] == (min(int(100 * n / (years - 1) + 0.5), 99) if n else 255)
 
 
-# -- harmonic ------------------------------------------------------------------------------------------------------------------------
+# -- harmonic --
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(4, 40), st.sampled_from([1, 2, 3, 4, 6, 12]), st.floats(0, 0.9))
@@ -176,7 +178,7 @@ def test_harmonic_of_one_season_is_no_wave() -> None:
     assert set(fill(series, nodata=0, method="harmonic").values[0::4, 0, 0].tolist()) == {105}
 
 
-# -- seasconv ------------------------------------------------------------------------------------------------------------------------
+# -- seasconv --
 
 
 def test_kernels_of_the_reference() -> None:
@@ -197,7 +199,9 @@ def convolved(y: np.ndarray, past: np.ndarray, future: np.ndarray) -> tuple[np.n
         return np.where(v > 0, y, top / low), 100 * low / matrix.sum(axis=1)[:, None]
 
 
-@pytest.mark.parametrize(("times", "seasons", "db"), [(24, 4, (60, 20)), (156, 6, (45, 46)), (10, 4, (30, 0)), (3, 4, (60, 20))])
+@pytest.mark.parametrize(
+    ("times", "seasons", "db"), [(24, 4, (60, 20)), (156, 6, (45, 46)), (10, 4, (30, 0)), (3, 4, (60, 20))]
+)
 @pytest.mark.parametrize("kind", [np.uint16, np.float32, np.float64])
 def test_seasconv_equals_matrices(times, seasons, db, kind) -> None:
     rng = np.random.default_rng(times)
@@ -248,7 +252,7 @@ def test_seasconv_beyond_the_reach_of_single_floats() -> None:
     assert result.values.ravel().tolist() == [50, 50, 50, 50]
 
 
-# -- whittaker -----------------------------------------------------------------------------------------------------------------------
+# -- whittaker --
 
 
 def test_whittaker_fills_with_the_smooth_series() -> None:
@@ -275,7 +279,10 @@ def test_whittaker_fills_with_the_smooth_series() -> None:
         (lambda: SeasConv(past=[1, -1]), "a weight is below 0 or no number; give numbers from 0 on"),
         (lambda: SeasConv(past=[0], future=[]), "every weight is 0; give one above 0"),
         (lambda: Harmonic(dates_per_term=0.5), "dates_per_term is 0.5; give at least 1"),
-        (lambda: fill(np.ones((2, 1, 1)), method=SeasConv(), span_db=3), "an option is span_db beside settings; give it to"),
+        (
+            lambda: fill(np.ones((2, 1, 1)), method=SeasConv(), span_db=3),
+            "an option is span_db beside settings; give it to",
+        ),
     ],
 )
 def test_refused(make, text) -> None:
@@ -284,5 +291,7 @@ def test_refused(make, text) -> None:
 
 
 def test_refused_lambda() -> None:
-    with pytest.raises(SeriesError, match=re.escape("cannot smooth the series, because lambda_ is 0; give numbers above 0")):
+    with pytest.raises(
+        SeriesError, match=re.escape("cannot smooth the series, because lambda_ is 0; give numbers above 0")
+    ):
         Whittaker(lambda_=0)
