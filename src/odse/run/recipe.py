@@ -188,7 +188,7 @@ FILL_OPTIONS: dict[str, tuple[str, Any]] = {
     "season_db": ("seasconv", 60.0),
     "span_db": ("seasconv", 20.0),
     "dates_per_term": ("harmonic", 2.0),
-    "smoothness": ("whittaker", 1.0),
+    "smoothness": ("whittaker", 100.0),
 }
 """Option of the fill -> the method it belongs to, its default there."""
 
