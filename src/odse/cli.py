@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,20 @@ workers_option = click.option(
 )
 
 
+_TRIALS = (
+    click.option("--tile", metavar="ID", help="Map one work tile of the area only; `odse plan --json` names them."),
+    click.option("--bbox", nargs=4, type=float, metavar="LEFT BOTTOM RIGHT TOP", help="Map this box of the area only."),
+    click.option("--bbox-crs", metavar="CRS", help="CRS of --bbox, e.g. EPSG:4326.  [default: the grid's]"),
+    click.option("--preview", is_flag=True, help="The whole recipe on a coarse grid, in seconds, into OUT/preview."),
+)
+
+
+def _trial_options(command: Callable[..., None]) -> Callable[..., None]:
+    for option in reversed(_TRIALS):
+        command = option(command)
+    return command
+
+
 def _say(text: str) -> None:
     click.echo(text)
 
@@ -88,15 +102,18 @@ def demo(out: Path, workers: int, small: bool, as_json: bool) -> None:
 @click.argument("recipe", type=click.Path(path_type=Path))
 @click.option("--out", default="out", type=click.Path(path_type=Path), help="Folder the run would write to.")
 @data_option
+@_trial_options
 @json_option
-def plan(recipe: Path, out: Path, data: dict[str, str], as_json: bool) -> None:
+def plan(recipe: Path, out: Path, data: dict[str, str], as_json: bool, **trial: Any) -> None:
     """Say what a recipe would do: tasks, layers, bytes, memory, time. Writes nothing."""
-    made = odse.plan(recipe, out=out, data=data).to_json()
+    made = odse.plan(recipe, out=out, data=data, **trial).to_json()
     if as_json:
         _json(made)
         return
     cost = made["cost"]
     _say(f"{made['title']}: {made['layers']} layers by {made['tasks_total']} tasks")
+    names = made["tiles"]
+    _say(f"{len(names)} tiles: {', '.join(names[:8])}{', …' if len(names) > 8 else ''}")
     for step, count in made["tasks"].items():
         _say(f"  {step:<10} {count:>7}")
     _say(f"read {cost['bytes_to_read'] / 2**20:,.0f} MiB, write about {cost['bytes_to_write'] / 2**20:,.0f} MiB")
@@ -107,7 +124,10 @@ def plan(recipe: Path, out: Path, data: dict[str, str], as_json: bool) -> None:
 
 @cli.command(
     cls=_Verb,
-    epilog="odse run recipe.yaml --out maps --data archive=glad/ --data terrain=dtm/ --data samples=points.csv",
+    epilog="odse run recipe.yaml --out maps --data archive=glad/ --data terrain=dtm/ --data samples=points.csv\n"
+    "odse run recipe.yaml --out maps --data archive=glad/ --data terrain=dtm/ --data samples=points.csv --preview\n"
+    "odse run recipe.yaml --out trial --data archive=glad/ --data terrain=dtm/ --data samples=points.csv \\\n"
+    "  --bbox 14.00 48.38 14.05 48.42 --bbox-crs EPSG:4326",
 )
 @click.argument("recipe", type=click.Path(path_type=Path))
 @click.option(
@@ -116,10 +136,17 @@ def plan(recipe: Path, out: Path, data: dict[str, str], as_json: bool) -> None:
 @data_option
 @workers_option
 @click.option("--scheduler", metavar="ADDRESS", help="Use the Dask cluster at this address, e.g. tcp://host:8786.")
+@_trial_options
 @json_option
-def run(recipe: Path, out: Path, data: dict[str, str], workers: int, scheduler: str | None, as_json: bool) -> None:
-    """Carry out a recipe. What has a valid receipt is not done again, so the same command resumes."""
-    _finish(odse.run(recipe, out=out, data=data, workers=workers, scheduler=scheduler, progress=True), as_json)
+def run(
+    recipe: Path, out: Path, data: dict[str, str], workers: int, scheduler: str | None, as_json: bool, **trial: Any
+) -> None:
+    """Carry out a recipe. What has a valid receipt is not done again, so the same command resumes.
+
+    A trial first: --preview draws the same page from one pixel of many. --tile and --bbox map a part of the area; samples
+    are learned from wherever they lie, and a later run of the whole into the same OUT does again only the layers."""
+    made = odse.run(recipe, out=out, data=data, workers=workers, scheduler=scheduler, progress=True, **trial)
+    _finish(made, as_json)
 
 
 def _finish(done: Any, as_json: bool) -> None:

@@ -12,14 +12,24 @@ if TYPE_CHECKING:
     from odse.run.recipe import Recipe
 
 
-def plan(recipe: str | Path | Recipe, *, out: str | Path = "out", data: Mapping[str, str] | None = None) -> Plan:
+def plan(
+    recipe: str | Path | Recipe,
+    *,
+    out: str | Path = "out",
+    data: Mapping[str, str] | None = None,
+    tile: str | None = None,
+    bbox: tuple[float, float, float, float] | None = None,
+    bbox_crs: str | None = None,
+    preview: bool = False,
+) -> Plan:
     """What :func:`run` would do: tasks, layers, bytes, memory, time. Reads names, headers and samples; writes nothing.
 
-    ``recipe`` is a path or a Recipe, ``data`` says where each of its data lies.
+    ``recipe`` is a path or a Recipe, ``data`` says where each of its data lies; the rest as in :func:`run`.
     """
     from odse.run.plan import plan as make
+    from odse.run.trial import Trial
 
-    return make(recipe, out=out, data=data)
+    return make(recipe, out=out, data=data, trial=Trial(tile, bbox, bbox_crs, preview))
 
 
 def run(
@@ -29,17 +39,29 @@ def run(
     data: Mapping[str, str] | None = None,
     workers: int = 2,
     scheduler: str | None = None,
+    tile: str | None = None,
+    bbox: tuple[float, float, float, float] | None = None,
+    bbox_crs: str | None = None,
+    preview: bool = False,
     progress: bool = False,
 ) -> Run:
     """Carry out a recipe into the folder ``out``: layers, ``catalog.json``, ``index.html``, ``receipts/``.
 
     What has a valid receipt is not done again. ``workers`` local processes, or the Dask ``scheduler`` at an address.
+
+    For a trial, at most one of: ``tile``, the name of a work tile, or ``bbox``, (left, bottom, right, top) in ``bbox_crs``
+    (None: the grid's): the layers cover only this part of the area, learned from the samples of all of it; a later run of
+    the whole into the same ``out`` carries on. ``preview``: the whole recipe on a coarse grid, into the folder ``preview``
+    below ``out``.
+
     Raises an OdseError whose text is one sentence; the same call later carries on.
     """
     from odse.run.execute import execute
     from odse.run.plan import plan as make
+    from odse.run.trial import Trial
 
-    return execute(make(recipe, out=out, data=data), workers=workers, scheduler=scheduler, progress=progress)
+    made = make(recipe, out=out, data=data, trial=Trial(tile, bbox, bbox_crs, preview))
+    return execute(made, workers=workers, scheduler=scheduler, progress=progress)
 
 
 def status(folder: str | Path, *, verify: bool = False) -> dict[str, Any]:

@@ -171,7 +171,8 @@ def ingest(file: GladFile, out: Path, *, grid: Grid, window: Window) -> IngestRe
     file in strips of rows, so a fault anywhere in it shows (but LZW has no checksum: a changed bit may pass, and its sign are
     flags and values that cannot be, which are counted); writes ``out`` when the report's state is ``done``. Flags that are
     stored x 100 are divided, codes that do not exist become 255: both are told. Never raises for a broken file: that is its
-    report. Raises StoreError when ``out`` cannot be written.
+    report. On the coarse grid of a preview only the rows that it needs are read. Raises StoreError when ``out`` cannot be
+    written.
     """
     header = None
     try:
@@ -270,7 +271,8 @@ def _covered(grid: Grid, header: _Header, window: Window, file: GladFile) -> Win
     left, top, right, bottom = max(col0, window[0]), max(row0, window[1]), min(col1, window[2]), min(row1, window[3])
     if right <= left or bottom <= top:
         return None
-    return left // BLOCK * BLOCK, top // BLOCK * BLOCK, -(-right // BLOCK) * BLOCK, -(-bottom // BLOCK) * BLOCK
+    block = BLOCK if grid.factor == 1 else 16  # a preview is small: half a block of it may be half an image
+    return left // block * block, top // block * block, -(-right // block) * block, -(-bottom // block) * block
 
 
 def _warp(
@@ -278,7 +280,8 @@ def _warp(
 ) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.int64]]:
     """(band=8, y, x) of a window of the grid, 0 outside the image; and how often each number stands in the flag band.
 
-    The image passes once, strip by strip: memory is the window's and one strip's.
+    The image passes once, strip by strip: memory is the window's and one strip's. For a preview's coarse grid strips in which
+    no pixel lies are passed over.
     """
     nearest = _nearest(grid, window, header.transform, header.shape, header.crs)
     height, width = header.shape
@@ -289,10 +292,12 @@ def _warp(
     block_rows = source.block_shapes[0][0]
     rows = max(STRIP_ROWS // block_rows, 1) * block_rows
     for top in range(0, height, rows):
+        low, high = top * width, min(top + rows, height) * width
+        meets = np.flatnonzero((last >= low) & (first < high))
+        if len(meets) == 0 and grid.factor > 1:
+            continue  # a preview looks at no more than it shows
         strip = source.read(window=RasterWindow(0, top, width, min(rows, height - top)))
         codes += np.bincount(strip[7].ravel(), minlength=65536)
-        low, high = top * width, top * width + strip[7].size
-        meets = np.flatnonzero((last >= low) & (first < high))
         if len(meets) == 0:
             continue
         some = slice(int(meets[0]), int(meets[-1]) + 1)

@@ -146,8 +146,9 @@ def check_on_grid(found: FoundLayer, grid: Grid) -> str | None:
     """Why a layer does not lie on a grid, as a sentence that names both; None when it does. Pure.
 
     CRSs are compared by what they do, so one without a code can be EPSG:3035. Pixels must have the grid's size and lie on its
-    lines at all four corners, to a thousandth of a pixel.
+    lines at all four corners, to a thousandth of a pixel. On the coarse grid of a preview it is the recipe's grid that counts.
     """
+    grid = grid.fine
     affine, size = Affine(*found.transform), grid.resolution_m
     x0, y0 = grid.origin_xy
     if not found.crs_wkt or not same_crs(found.crs_wkt, grid.crs):
@@ -192,8 +193,10 @@ def read_window(found: FoundLayer, window: Window, grid: Grid) -> np.ma.MaskedAr
     """The layer's stored values in a window of the grid, masked where it has no data or does not reach. Reads blocks.
 
     ``window`` is (col0, row0, col1, row1) in pixels of the grid; the layer must lie on it (:func:`check_on_grid`). Raises
-    UnreadableError for a damaged file.
+    UnreadableError for a damaged file. On the coarse grid of a preview a pixel has the value at its centre.
     """
+    if grid.factor > 1:
+        return _read_centres(found, window, grid)
     left = round((found.transform[2] - grid.origin_xy[0]) / grid.resolution_m)
     top = round((grid.origin_xy[1] - found.transform[5]) / grid.resolution_m)
     right, bottom = left + found.shape[1], top + found.shape[0]
@@ -210,3 +213,15 @@ def read_window(found: FoundLayer, window: Window, grid: Grid) -> np.ma.MaskedAr
             raise _damaged(found.path, error) from error
         values[row0 - window[1] : row1 - window[1], col0 - window[0] : col1 - window[0]] = part
     return np.ma.masked_equal(values, found.encoding.nodata, copy=False)
+
+
+def _read_centres(found: FoundLayer, window: Window, grid: Grid) -> np.ma.MaskedArray[Any, Any]:
+    """A window of a coarse grid from the fine one: the pixel at each centre. Reads some rows at a time."""
+    step, half = grid.factor, grid.factor // 2
+    left, right = window[0] * step, window[2] * step
+    strips = []
+    rows = max(1, 512 // step)
+    for row in range(window[1], window[3], rows):
+        top, bottom = row * step + half, (min(row + rows, window[3]) - 1) * step + half + 1
+        strips.append(read_window(found, (left, top, right, bottom), grid.fine)[::step, half::step])
+    return np.ma.concatenate(strips)  # type: ignore[no-untyped-call, no-any-return]
