@@ -160,6 +160,15 @@ def _finish(done: Any, as_json: bool) -> None:
     _say(f"page       {done.page}")
 
 
+@cli.command(cls=_Verb, epilog="odse schema > recipe.schema.json")
+def schema() -> None:
+    """Print the JSON Schema of a recipe, for editors.
+
+    With it beside a recipe, and `# yaml-language-server: $schema=recipe.schema.json` as the recipe's first line, an
+    editor completes keys, shows what they mean and marks those that are wrong. `odse init` writes both."""
+    _json(odse.schema())
+
+
 @cli.command(cls=_Verb, epilog="odse status maps --verify")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--verify", is_flag=True, help="Hash every file that was made.")

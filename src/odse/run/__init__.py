@@ -64,6 +64,13 @@ def run(
     return execute(made, workers=workers, scheduler=scheduler, progress=progress)
 
 
+def schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a recipe, for editors and other programs."""
+    from odse.run.recipe_schema import schema as make
+
+    return make()
+
+
 def status(folder: str | Path, *, verify: bool = False) -> dict[str, Any]:
     """What is done, waiting, failed and damaged in a run's folder; ``verify`` hashes every file again."""
     from odse.run.status import status as tell
