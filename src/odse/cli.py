@@ -97,6 +97,37 @@ def demo(out: Path, workers: int, small: bool, as_json: bool) -> None:
 
 
 @cli.command(
+    cls=_Verb,
+    epilog="odse init --area area.gpkg --samples points.csv --data archive=glad/ --data terrain=dtm/\n"
+    "odse init --area area.gpkg --samples points.gpkg --class klasse --out valley/recipe.yaml",
+)
+@click.option("--area", required=True, type=click.Path(path_type=Path), help="Polygons: any vector file.")
+@click.option("--samples", required=True, type=click.Path(path_type=Path), help="Points: a CSV or any vector file.")
+@data_option
+@click.option("--out", default="recipe.yaml", show_default=True, type=click.Path(path_type=Path), help="File to write.")
+@click.option("--force", is_flag=True, help="Replace the file if it is there.")
+@click.option("--class", "class_", metavar="COLUMN", help="Column of the class, if the guess is wrong.")
+@click.option("--date", metavar="COLUMN", help="Column of the year or date, if the guess is wrong.")
+@click.option("--weight", metavar="COLUMN", help="Column of the weight, if the guess is wrong.")
+@click.option("--crs", metavar="CRS", help="CRS of the samples' places, if the file does not say it.")
+@json_option
+def init(area: Path, samples: Path, as_json: bool, **words: Any) -> None:
+    """Write a commented recipe that runs, from your area, samples and data.
+
+    Looks at the columns of the samples and into the folders, says what it takes each for and why, and prints the next
+    commands. Writes the recipe, and recipe.schema.json beside it for editors."""
+    made = odse.init(area, samples, **words)
+    if as_json:
+        _json(made.to_json())
+        return
+    for one in made.guesses:
+        _say(f"{one.what:<14} {one.value or '-':<16} {one.why}")
+    _say(f"\nrecipe         {made.path}\n\nNext, in this order:")
+    for command in made.to_json()["commands"]:
+        _say(f"  {command}")
+
+
+@cli.command(
     cls=_Verb, epilog="odse plan recipe.yaml --data archive=glad/ --data terrain=dtm/ --data samples=points.csv"
 )
 @click.argument("recipe", type=click.Path(path_type=Path))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from odse.run.draft import Draft
     from odse.run.execute import Run
     from odse.run.plan import Plan
     from odse.run.recipe import Recipe
@@ -62,6 +63,29 @@ def run(
 
     made = make(recipe, out=out, data=data, trial=Trial(tile, bbox, bbox_crs, preview))
     return execute(made, workers=workers, scheduler=scheduler, progress=progress)
+
+
+def init(
+    area: str | Path,
+    samples: str | Path,
+    *,
+    data: Mapping[str, str] | None = None,
+    out: str | Path = "recipe.yaml",
+    force: bool = False,
+    class_: str | None = None,
+    date: str | None = None,
+    weight: str | None = None,
+    crs: str | None = None,
+) -> Draft:
+    """Write a commented recipe that runs, from an area (any vector file), samples (CSV or vector file) and folders of data.
+
+    Columns, years, grid, blocks and what each folder holds are guessed; ``Draft.guesses`` says why, ``Draft.command()`` is
+    the next command. ``class_``, ``date``, ``weight`` and ``crs`` say what a guess would miss. The JSON Schema is written
+    beside the recipe. Raises an OdseError whose text is one sentence; then nothing is written.
+    """
+    from odse.run.draft import draft
+
+    return draft(area, samples, data=data, out=out, force=force, class_=class_, date=date, weight=weight, crs=crs)
 
 
 def schema() -> dict[str, Any]:
