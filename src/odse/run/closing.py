@@ -27,6 +27,7 @@ from odse.run import facts
 from odse.run.plan import Plan
 from odse.run.publication import Publication, collection_id
 from odse.run.task import ALGORITHM
+from odse.run.trial import facts_of
 from odse.sources.layers import read_window
 from odse.store.files import put_bytes, sha256_of
 from odse.store.receipts import Output, Receipt, damage, digest, read_receipt, write_receipt
@@ -100,7 +101,7 @@ def _catalogue(plan: Plan, published: Sequence[Publication], receipts: Mapping[s
                 preview_href=one.href.removesuffix(".tif") + ".png",
                 info=CogInfo.from_json(receipt.statistics),
                 encoding=one.encoding,
-                window=place.window,
+                window=place.shown,
                 grid=place.grid,
                 true_period=one.true_period,
             )
@@ -139,6 +140,7 @@ def _page(
         title=place.recipe.title,
         description=place.recipe.description,
         facts={
+            **facts_of(place),
             "Area": f"{place.area.area / 1e6:,.1f} km²",
             "Grid": f"{place.grid.name}, {place.grid.crs}, {place.grid.resolution_m:g} m",
             "Years": str(place.recipe.years),
@@ -412,7 +414,7 @@ def _truth_row(plan: Plan, made: list[Path]) -> Row | None:
     """Known class maps, drawn as ours are."""
     layers = facts.truth_layers(plan)
     style = Style.of_legend(plan.place.legend)
-    left, top, right, bottom = plan.place.window
+    left, top, right, bottom = plan.place.shown
     step = max(1, max(right - left, bottom - top) // 480)
     columns = []
     for year in plan.place.recipe.years_:
@@ -423,7 +425,7 @@ def _truth_row(plan: Plan, made: list[Path]) -> Row | None:
             for row in range(top, bottom, step)
         ]
         values = np.ma.concatenate(lines)  # type: ignore[no-untyped-call]
-        x0, _, _, y1 = plan.place.grid.bounds_of(plan.place.window)
+        x0, _, _, y1 = plan.place.grid.bounds_of(plan.place.shown)
         size = plan.place.grid.resolution_m
         y, x = np.mgrid[: values.shape[0], : values.shape[1]] * step + 0.5
         values[~shapely.contains_xy(plan.place.area, x0 + x * size, y1 - y * size)] = np.ma.masked

@@ -54,11 +54,24 @@ def collection_id(name: LayerName) -> str:
 
 
 def publications(place: Place, features: Features, samples: SampleSet | None) -> list[Publication]:
-    """Every Layer of a Run in the order of its names."""
+    """Every Layer of a Run in the order of its names; of a preview those that its page draws."""
     result = _seasonal(place, features)
     if samples is not None:
         result += _yearly(place, samples)
+    if place.coarse:
+        result = [one for one in result if _is_drawn(one, features)]
     return sorted(result, key=lambda one: str(one.layer.name))
+
+
+def _is_drawn(one: Publication, features: Features) -> bool:
+    """Whether the page draws a layer: all of the years, of the seasons the pictures of summer and where there was a gap."""
+    name = one.layer.name
+    if one.step == "predict" or name.variable == f"fill.phase.{features.series[0].variable}":
+        return True
+    in_summer = name.period in {season.period for season in features.seasons if season.name == "summer"}
+    return in_summer and (
+        (name.type == "p50" and name.variable in ("red", "green", "blue", "ndvi")) or name.variable == "clear"
+    )
 
 
 def _name(place: Place, variable: str, method: str, type_: str, period: Period) -> LayerName:

@@ -514,7 +514,7 @@ def publish(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any]) -
         info = write_cog(
             out,
             parts,
-            window=place.window,
+            window=place.shown,
             grid=place.grid,
             layer=one.layer,
             encoding=one.encoding,
