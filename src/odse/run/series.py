@@ -69,7 +69,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Covariate:
-    """One variable that is no series of seasons: one layer for all years, or one a year."""
+    """One variable that is no series of seasons: one layer, which stands for all years, or one a year."""
 
     variable: str
     layers: tuple[FoundLayer, ...]
@@ -84,7 +84,7 @@ class Covariate:
 
     def read(self, window: Window, grid: Grid, year: int) -> npt.NDArray[np.float32]:
         """(y, x) of a year in a window of the grid, NaN where nothing is known. Reads a file."""
-        found = of_year(self.layers, year)
+        found = self.layers[0] if len(self.layers) == 1 else of_year(self.layers, year)
         if found is None:
             return np.full((window[3] - window[1], window[2] - window[0]), np.nan, dtype=np.float32)
         values = read_window(found, window, grid, resampling=self.resampling)
@@ -204,7 +204,7 @@ def _covariates(
         )
     result = []
     for variable, layers in sorted(by_variable.items()):
-        for year in recipe.years_:
+        for year in recipe.years_ if len(layers) > 1 else ():
             of_year(layers, year)
         kinds = None
         if variable in entry.categories:
