@@ -317,7 +317,7 @@ def reliability_picture(rows: Sequence[Mapping[str, float]]) -> Markup:
         text(x(0.98), y(0.05), "too sure", class_="region", anchor="end"),
     ]
     told = "; ".join(f"{percent(row['stated'])} stated, {percent(row['right'])} right" for row in rows)
-    return picture(width, height, *parts, title="Reliability", words=f"Reliability diagram: {told}", class_="chart")
+    return picture(width, height, *parts, title="Reliability", words=f"Reliability diagram: {told}", class_="tall")
 
 
 GROUPINGS = {"variable": "by variable", "season": "by season", "kind": "by kind"}
@@ -359,7 +359,7 @@ def importance_picture(grouping: str, lines: Sequence[Mapping[str, Any]]) -> Mar
     ]
     told = "; ".join(f"{one['name']} {one['log_loss']:.3f}" for one in lines)
     title = f"Importance {GROUPINGS.get(grouping, grouping)}"
-    return picture(left + bar + right, height, *parts, title=title, words=f"{title}: {told}", class_="chart")
+    return picture(left + bar + right, height, *parts, title=title, words=f"{title}: {told}")
 
 
 def fold_picture(folds: FoldMap) -> Markup:
