@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import click
 from click.testing import CliRunner
 
 from odse.cli import cli
@@ -13,11 +16,20 @@ failed or is damaged; 2 for words the command does not know; 130 after Ctrl-C. W
 """
 
 
+def commands(group: click.Group, words: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The words of every command, those of groups before what is in them."""
+    yield words
+    for verb, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, (*words, verb))
+        else:
+            yield (*words, verb)
+
+
 def page() -> str:
     """The whole page as Markdown."""
     parts = [HEAD]
-    for verb in ("", *cli.commands):
-        words = [verb] if verb else []
+    for words in commands(cli):
         shown = CliRunner().invoke(cli, [*words, "--help"], prog_name="odse", terminal_width=100).output
         parts.append(f"## {' '.join(['odse', *words])}\n\n```text\n{shown.strip()}\n```\n")
     return "\n".join(parts)

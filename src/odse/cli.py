@@ -4,26 +4,40 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 import odse
-from odse.errors import InterruptedRunError, OdseError
+from odse.errors import InterruptedRunError, LayerNameError, OdseError
+
+if TYPE_CHECKING:
+    from odse.layer.convert import TimeForm
+    from odse.layer.name import LayerName
 
 EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
 
 
-class _Verb(click.Command):
-    """A command whose example keeps its line breaks in ``--help``."""
+class _Example(click.Command):
+    """Keeps the line breaks of an example in ``--help``."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         if self.epilog:
             formatter.write_paragraph()
             formatter.write("Example:\n" + "".join(f"  {line}\n" for line in self.epilog.splitlines()))
+
+
+class _Verb(_Example):
+    """A command with an example."""
+
+
+class _Verbs(_Example, click.Group):
+    """A command with an example and commands of its own."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -153,6 +167,195 @@ def status(folder: Path, verify: bool, as_json: bool) -> None:
             _say(f"damaged: {one['key']}: {one['what']}")
     if told["failures"] or told["damaged"]:
         sys.exit(EXIT_FAILED)
+
+
+@cli.group(
+    "name", cls=_Verbs, epilog="odse name parse lcv_ndvi_landsat.glad.ard_p50_30m_0..0cm_201903_eumap_epsg3035_v1.0.tif"
+)
+def name_() -> None:
+    """Read, print and convert names of layers.
+
+    Each takes several names, paths or file names; `-` reads them from standard input, one a line or as `--json` prints them. A
+    name that cannot be used is one sentence on standard error; the others are done, and the exit code is 1."""
+
+
+names_argument = click.argument("names", nargs=-1, required=True, metavar="NAME...")
+tolerant_option = click.option("--tolerant", is_flag=True, help="Mend irregular names and say how.")
+
+
+@name_.command(cls=_Verb, epilog="ls maps/*.tif | odse name parse --tolerant --json -")
+@names_argument
+@tolerant_option
+@json_option
+def parse(names: Sequence[str], tolerant: bool, as_json: bool) -> None:
+    """Say what names mean, field by field."""
+    _each_name(names, tolerant, as_json, lambda name: name, _show)
+
+
+@name_.command(
+    "format",
+    cls=_Verb,
+    epilog="odse name format lcv_landcover.311_odse.eml_p_30m_0..0cm_2020_pilot_epsg3035_v0.1 type=md version=v0.2",
+)
+@click.argument("words", nargs=-1, required=True, metavar="[NAME|FIELD=CODE]...")
+@tolerant_option
+@json_option
+def format_(words: Sequence[str], tolerant: bool, as_json: bool) -> None:
+    """Print names with some fields changed, or one name from its fields alone.
+
+    Fields are theme, variable, method, type, resolution, depth, time, area, crs and version, or, for OpenLandMap's convention,
+    begin and end instead of theme and time. The answer keeps every rule, or is refused."""
+    from odse.layer.name import name_of_fields
+
+    changes = dict(word.split("=", 1) for word in words if _is_field(word))
+    names = [word for word in words if not _is_field(word)]
+    if names:
+        _each_name(
+            names, tolerant, as_json, lambda name: name_of_fields(name.fields | changes) if changes else name, _say_name
+        )
+        return
+    made = name_of_fields(changes)
+    if as_json:
+        _json([made.to_json()])
+    else:
+        _say_name(made)
+
+
+@name_.command(
+    cls=_Verb,
+    epilog="odse name convert --to v2 --created 2023-07-20 "
+    "lcv_ndvi_landsat.glad.ard_p50_30m_0..0cm_201903_eumap_epsg3035_v1.0",
+)
+@names_argument
+@click.option("--to", required=True, type=click.Choice(["v1", "v2"]), help="v1: ODSE. v2: OpenLandMap from 2022.")
+@click.option("--created", type=click.DateTime(["%Y-%m-%d"]), metavar="DAY", help="v2: when the version was made.")
+@click.option("--theme", help="v1: the theme, as lcv.")
+@click.option("--version", help="v1: the version, as v0.1.")
+@click.option("--type", "type_", metavar="CODE", help="Type where the convention lacks the old one.")
+@click.option("--depth", metavar="CODE", help="Depth where the convention lacks the old one.")
+@click.option("--area", metavar="CODE", help="Area where it is not eumap or eu.")
+@click.option(
+    "--time",
+    default="short",
+    show_default=True,
+    type=click.Choice(["short", "dates", "month"]),
+    help="v1: years where they are whole; two dates always; or 201903.",
+)
+@click.option("--toy-methods", is_flag=True, help="Rename landsat.glad.ard to landsat.ard1 in v2, and back in v1.")
+@tolerant_option
+@json_option
+def convert(
+    names: Sequence[str],
+    to: Literal["v1", "v2"],
+    created: datetime | None,
+    theme: str | None,
+    version: str | None,
+    type_: str | None,
+    depth: str | None,
+    area: str | None,
+    time: TimeForm,
+    toy_methods: bool,
+    tolerant: bool,
+    as_json: bool,
+) -> None:
+    """Print names in the other convention. What the old name does not say is asked for, never guessed."""
+    from odse.layer.convert import TOY_METHODS, to_v1, to_v2
+
+    methods = TOY_METHODS if toy_methods else None
+
+    def make(name: LayerName) -> LayerName:
+        if to == "v1":
+            return to_v1(
+                name, theme=theme, version=version, type=type_, depth=depth, area=area, time=time, methods=methods
+            )
+        day = created.date() if created else None
+        return to_v2(name, created=day, type=type_, depth=depth, area=area, methods=methods)
+
+    _each_name(names, tolerant, as_json, make, _say_name)
+
+
+def _is_field(word: str) -> bool:
+    return re.fullmatch("[a-z]+=[^/]*", word) is not None
+
+
+def _each_name(
+    words: Sequence[str],
+    tolerant: bool,
+    as_json: bool,
+    make: Callable[[LayerName], LayerName],
+    show: Callable[[LayerName], None],
+) -> None:
+    """Do one thing with every name; what fails is told, the rest is done, and the command ends with 1."""
+    answers: list[dict[str, Any]] = []
+    for one in _given(words):
+        try:
+            made = make(_name_of(one, tolerant))
+            answers.append(made.to_json())
+        except LayerNameError as error:
+            click.echo(f"odse: {error}", err=True)
+            answers.append({"name": one, "error": str(error)})
+            continue
+        if not as_json:
+            show(made)
+    if as_json:
+        _json(answers)
+    if any("error" in one for one in answers):
+        sys.exit(EXIT_FAILED)
+
+
+def _given(words: Sequence[str]) -> Iterator[Any]:
+    """Names as text, or, from standard input, what ``--json`` printed."""
+    for word in words:
+        if word != "-":
+            yield word
+            continue
+        text = sys.stdin.read()
+        if text.lstrip()[:1] in ("[", "{"):
+            try:
+                told = json.loads(text)
+            except json.JSONDecodeError as error:
+                raise LayerNameError.sentence(
+                    "read", "standard input", "it", f"no JSON ({error})", "give names, one a line"
+                ) from None
+            yield from told if isinstance(told, list) else [told]
+        else:
+            yield from (line.strip() for line in text.splitlines() if line.strip())
+
+
+def _name_of(one: Any, tolerant: bool) -> LayerName:
+    from odse.layer.name import name_of_fields, parse_layer_name
+
+    if isinstance(one, str):
+        return parse_layer_name(one, tolerant=tolerant)
+    fields = one.get("fields") if isinstance(one, dict) else None
+    if not isinstance(fields, dict) or not all(isinstance(token, str) for token in fields.values()):
+        raise LayerNameError.sentence(
+            "read", "a name from JSON", "its `fields`", "missing", "give what `odse name parse --json` prints"
+        )
+    return name_of_fields(fields)
+
+
+def _say_name(name: LayerName) -> None:
+    _say(str(name))
+
+
+def _show(name: LayerName) -> None:
+    told = name.to_json()
+    period = " to ".join(told["period"]) if told["period"] else "any"
+    shown = {
+        "convention": told["convention"],
+        **told["fields"],
+        "type": f"{name.type}  ({told['meaning'] or 'unknown'})",
+        "period": period,
+        "asset key": told["asset_key"],
+        "uncertainty": told["partner"] or "none",
+    }
+    _say(told["name"])
+    for field, value in shown.items():
+        _say(f"  {field:<11}  {value}")
+    for kind, texts in (("note", told["notes"]), ("mended", told["repairs"])):
+        for text in texts:
+            _say(f"  {kind:<11}  {text}")
 
 
 def main() -> None:

@@ -53,7 +53,11 @@ def test_commands_on_pages_are_commands(page: str, line: str) -> None:
         assert words[1] in targets
     else:
         above = click.Context(cli, info_name="odse", **cli.context_settings)
-        cli.commands[words[1]].make_context(words[1], words[2:], parent=above)  # reads the words, does nothing
+        command: click.Command = cli
+        while isinstance(command, click.Group):
+            command = command.commands[words[1]]
+            above = command.make_context(words[1], words[2:], parent=above)  # reads the words, does nothing
+            words = words[1:]
 
 
 def test_the_page_of_commands_is_what_help_prints() -> None:

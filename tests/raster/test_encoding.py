@@ -17,6 +17,7 @@ ALL = [
     encoding_("uint16"), encoding_("uint16", kind="thermal"), encoding_("uint16", kind="ndvi"),
     encoding_("odse-v1"), encoding_("odse-v1", kind="thermal"), encoding_("odse-v1", kind="ndvi"),
     encoding_("percent"), encoding_("class"), encoding_("count"), encoding_("flag"), encoding_("ndvi-byte"),
+    encoding_("ard2-bimonthly"), encoding_("ard2-bimonthly", kind="thermal"),
 ]  # fmt: skip
 
 
@@ -36,6 +37,44 @@ def test_goldens_of_odse_v1() -> None:
     assert encoding_("odse-v1", kind="thermal").encode(np.array([30000], dtype=np.uint16)).tolist() == [191]
     decoded = encoding_("odse-v1", kind="thermal").decode(np.array([191], dtype=np.uint8))
     assert decoded[0] == pytest.approx(191.5 * 400 / 255, abs=1e-4)
+
+
+def test_goldens_of_odse_v1_ndvi_and_clipping() -> None:
+    ndvi = encoding_("odse-v1", kind="ndvi")
+    assert ndvi.encode(np.array([-1.0, -0.994, -0.5, 0.0, 0.25, 1.0, np.nan])).tolist() == [
+        0,
+        1,
+        50,
+        100,
+        125,
+        200,
+        255,
+    ]
+    assert np.array_equal(ndvi.decode(np.array([0, 150, 200, 255], np.uint8)), [-1.0, 0.5, 1.0, np.nan], equal_nan=True)
+    thermal = encoding_("odse-v1", kind="thermal")
+    assert thermal.encode(np.array([39999, 40000, 40001, 65535], dtype=np.uint16)).tolist() == [254, 255, 255, 255]
+    assert thermal.encode(np.array([30000], dtype=np.uint16), mask=np.array([True])).tolist() == [0]
+
+
+def test_goldens_of_ard2_bimonthly() -> None:
+    dn = np.array([0, 1, 159, 160, 319, 320, 20000, 39999, 40000, 40001], dtype=np.uint16)
+    stored = [0, 0, 0, 1, 1, 2, 125, 249, 250, 250]
+    assert (
+        encoding_("ard2-bimonthly").encode(dn).tolist()
+        == stored
+        == np.minimum(dn.astype(int) * 250 // 40000, 250).tolist()
+    )
+    thermal = encoding_("ard2-bimonthly", kind="thermal")
+    # 300 K; 408 K and more would be 255 and then wrap around: clipped.
+    assert thermal.encode(np.array([30000, 40799, 40800, 40960, 65535], dtype=np.uint16)).tolist() == [
+        187,
+        250,
+        250,
+        250,
+        250,
+    ]
+    assert thermal.encode(np.array([np.nan])).tolist() == [255]
+    assert thermal.decode(np.array([187], dtype=np.uint8))[0] == pytest.approx(187.5 * 1.6)
 
 
 def test_goldens_of_bytes() -> None:
@@ -146,5 +185,5 @@ def test_an_encoding_whose_range_holds_nodata_cannot_be_made() -> None:
 
 
 def test_an_unknown_name_is_refused_with_those_that_are_known() -> None:
-    with pytest.raises(EncodingError, match="use one of byte-250, uint16, odse-v1, percent"):
+    with pytest.raises(EncodingError, match="use one of byte-250, uint16, odse-v1, ard2-bimonthly, percent"):
         encoding_("byte")

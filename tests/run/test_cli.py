@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -100,3 +101,78 @@ def test_bad_input_is_one_sentence(inputs: Path, tmp_path: Path) -> None:
 
 def test_status_of_nothing(tmp_path: Path) -> None:
     assert "the number of receipts in it is 0" in refused("status", tmp_path)
+
+
+NDVI = "lcv_ndvi_landsat.glad.ard_p50_30m_0..0cm_201903_eumap_epsg3035_v1.0"
+IN_V2 = "ndvi_landsat.glad.ard_p50_30m_s_20181202_20190320_eu_epsg.3035_v20230720"
+SLOPE = "slope.percent_gedi.eml_m_30m_s_20000101_20181231_nl_epsg.3035_v0.3"
+
+
+def name(*words: object, given: str = "") -> tuple[int, str, str]:
+    """Exit code, answer and complaints of `odse name`."""
+    done = subprocess.run([*ODSE, "name", *map(str, words)], input=given, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("verb", ["parse", "format", "convert"])
+def test_every_verb_of_names_shows_an_example(verb: str) -> None:
+    code, out, _ = name(verb, "--help")
+    assert code == 0 and "Example:\n" in out and f"odse name {verb} " in out.partition("Example:")[2]
+
+
+def test_names_are_read() -> None:
+    code, out, err = name("parse", f"maps/{NDVI}.tif")
+    assert (code, err) == (0, "") and out.startswith(f"{NDVI}\n")
+    assert "  period       2018-12-02 to 2019-03-20\n" in out and "  asset key    ndvi_p50_0..0cm\n" in out
+    code, out, err = name("parse", "--tolerant", SLOPE)
+    assert (code, err) == (0, "") and "  mended       version is no date: kept as printed\n" in out
+
+
+def test_a_bad_name_is_one_sentence_and_the_others_are_done() -> None:
+    code, out, err = name("parse", "--json", NDVI, SLOPE, IN_V2)
+    sentence = f"cannot parse layer name {SLOPE!r}, because its version is 'v0.3'; write v and the day it was made, as v20221015"
+    assert code == 1 and err == f"odse: {sentence}\n"
+    told = json.loads(out)
+    assert [one["name"] for one in told] == [NDVI, SLOPE, IN_V2] and told[1] == {"name": SLOPE, "error": sentence}
+    assert told[0]["fields"]["time"] == "201903" and told[2]["convention"] == "v2"
+
+
+def test_names_come_from_standard_input() -> None:
+    code, out, err = name(
+        "convert", "--to", "v2", "--created", "2023-07-20", "-", given=f"maps/{NDVI}.tif\n\n{IN_V2}\n"
+    )
+    assert (code, out, err) == (0, f"{IN_V2}\n{IN_V2}\n", "")
+    _, told, _ = name("parse", "--json", "-", given=f"{NDVI}\n{IN_V2}\n")
+    assert name("format", "-", given=told) == (0, f"{NDVI}\n{IN_V2}\n", "")
+    code, out, err = name("format", "-", given='[{"name": "a"}, 3]')
+    assert code == 1 and err.count("because its `fields` is missing; give what `odse name parse --json` prints\n") == 2
+    code, out, err = name("format", "-", given='["a')
+    assert code == 1 and err.startswith("odse: cannot read standard input, because it is no JSON")
+
+
+def test_names_are_printed_from_fields() -> None:
+    assert name("format", NDVI, "type=p25", "time=2019") == (
+        0, NDVI.replace("p50", "p25").replace("201903", "2019") + "\n", "",
+    )  # fmt: skip
+    fields = ("theme", "variable", "method", "type", "resolution", "depth", "time", "area", "crs", "version")
+    words = [f"{field}={code}" for field, code in zip(fields, NDVI.split("_"), strict=True)]
+    assert name("format", *words) == (0, f"{NDVI}\n", "")
+    code, out, err = name("format", *words[:-1])
+    assert (code, out) == (
+        1,
+        "",
+    ) and err == "odse: cannot format a name of v1, because its version is missing; give one\n"
+    code, out, err = name("format", NDVI, "type=mean")
+    assert (code, out) == (1, "") and "because its type is 'mean'; write one of m, mf, p," in err
+
+
+def test_names_are_converted_when_all_is_known() -> None:
+    back = ("convert", "--to", "v1", "--theme", "lcv", "--version", "v1.0", "--time", "month")
+    assert name(*back, IN_V2) == (0, f"{NDVI}\n", "")
+    code, out, err = name("convert", "--to", "v2", NDVI)
+    assert (code, out) == (1, "") and err.endswith("the day its version was made is unknown; give `created`\n")
+    toy = IN_V2.replace("landsat.glad.ard", "landsat.ard1").replace("_eu_", "_nl_")
+    given = ("--created", "2023-07-20", "--toy-methods", "--area", "nl", "--json")
+    code, out, _ = name("convert", "--to", "v2", *given, NDVI)
+    assert code == 0 and [one["name"] for one in json.loads(out)] == [toy]
+    assert name("convert", "--to", "v3", NDVI)[0] == 2 == name("parse")[0]

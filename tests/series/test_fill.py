@@ -17,32 +17,37 @@ from odse.errors import SeriesError
 from odse.series.fill import fill, fill_many, half_widths
 
 
-def naive(series: list[int], nodata: int, seasons: int, window: int) -> list[tuple[int, int, int, int]]:
+def naive(
+    series: list[int], nodata: float, seasons: int, window: int, direction: str = "both", whole: bool = True
+) -> list[tuple[float, int, int, int]]:
     """(value, phase, span, donors) of every date, as the definition says it, in fractions."""
+    close = round_half_up if whole else float
     n = -(-len(series) // seasons)
 
-    def values(c: int, h: int) -> list[Fraction]:
+    def values(c: int, h: int, t: int) -> list[Fraction]:
         places = (c + k * seasons for k in range(-h, h + 1))
+        if direction != "both":
+            places = (p for p in places if (p < t if direction == "past" else p > t))
         return [Fraction(series[p]) for p in places if 0 <= p < len(series) and series[p] != nodata]
 
-    def one(t: int) -> tuple[int, int, int, int]:
+    def one(t: int) -> tuple[float, int, int, int]:
         if series[t] != nodata:
             return series[t], 0, 0, 0
         for h in half_widths(n, window):
-            if found := values(t, h):
-                return round_half_up(median(found)), 1, h, len(found)
+            if found := values(t, h, t):
+                return close(median(found)), 1, h, len(found)
         for j in range(1, seasons // 2 + 1):
             for h in half_widths(n, window):
-                sides = [[values(t + s * i, h) for i in range(1, j + 1)] for s in (-1, 1)]
+                sides = [[values(t + s * i, h, t) for i in range(1, j + 1)] for s in (-1, 1)]
                 known = [[v for v in side if v] for side in sides]
                 if all(known):
                     middle = [median([median(v) for v in side]) for side in known]
-                    return round_half_up(Fraction(sum(middle)) / 2), 2, h, sum(len(v) for side in known for v in side)
+                    return close(Fraction(sum(middle)) / 2), 2, h, sum(len(v) for side in known for v in side)
         for h in half_widths(n, window):
-            around = [values(c, h) for c in range(t - (seasons - 1) // 2, t + seasons // 2 + 1)]
+            around = [values(c, h, t) for c in range(t - (seasons - 1) // 2, t + seasons // 2 + 1)]
             if any(around):
                 known = [v for v in around if v]
-                return round_half_up(median([median(v) for v in known])), 3, h, sum(map(len, known))
+                return close(median([median(v) for v in known])), 3, h, sum(map(len, known))
         return nodata, 255, 255, 255
 
     return [one(t) for t in range(len(series))]
@@ -84,10 +89,43 @@ def test_every_type_and_no_data_value(kind, seed, share) -> None:
     series = rng.integers(limits.min, limits.max + 1, 30).astype(dtype)
     series[rng.random(30) < share] = nodata
     result = fill(series.reshape(-1, 1, 1), nodata=nodata)
-    wanted = naive(series.tolist(), nodata, 4, 9)
+    wanted = [  # a mean that falls on the number for no-data takes the next one
+        (nodata + 1, *w[1:]) if w[0] == nodata and w[1] != 255 else w for w in naive(series.tolist(), nodata, 4, 9)
+    ]
     assert result.values.ravel().tolist() == [w[0] for w in wanted]
     assert result.phase.ravel().tolist() == [w[1] for w in wanted]
     assert result.values.dtype == dtype
+
+
+def test_a_mean_never_becomes_no_data() -> None:
+    series = np.array([-1, 0, 1], dtype=np.int16).reshape(-1, 1, 1)
+    assert fill(series, nodata=0, seasons_per_year=1).values.ravel().tolist() == [-1, 1, 1]
+
+
+@given(gappy, st.sampled_from([1, 3, 9]), st.sampled_from([1, 3, 4]), st.sampled_from(["past", "future"]))
+def test_from_one_side_only(series, window, seasons, direction) -> None:
+    settings = {"seasons_per_year": seasons, "window_years": window, "direction": direction}
+    result = fill(series.reshape(-1, 1, 1), nodata=0, **settings)
+    told = list(
+        zip(*(a.ravel().tolist() for a in (result.values, result.phase, result.span, result.donors)), strict=True)
+    )
+    assert told == naive(series.tolist(), 0, seasons, window, direction)
+
+
+@given(gappy, st.sampled_from([np.float32, np.float64]), st.integers(-3, 3), st.booleans())
+def test_floats_are_exact(series, kind, power, not_finite) -> None:
+    """Values with a binary fraction; gaps are NaN, or a number, or infinite."""
+    exact = series.astype(kind) * kind(2.0**power)
+    gaps = series == 0
+    given_ = np.where(gaps, kind(np.inf if not_finite else np.nan), exact).reshape(-1, 1, 1)
+    result = fill(given_)
+    wanted = naive(exact.tolist(), 0, 4, 9, whole=False)
+    assert result.values.dtype == kind
+    assert result.phase.ravel().tolist() == [w[1] for w in wanted]
+    filled = np.array([np.nan if w[1] == 255 else w[0] for w in wanted]).astype(kind)
+    assert np.array_equal(result.values.ravel(), filled, equal_nan=True)
+    told = fill(np.where(gaps, kind(-1), exact).reshape(-1, 1, 1), nodata=-1).values.ravel()
+    assert np.array_equal(told, np.where(np.isnan(filled), kind(-1), filled))
 
 
 @pytest.mark.parametrize("window", [9, 35])
@@ -179,7 +217,25 @@ def test_labelled_in_labelled_out() -> None:
 @pytest.mark.parametrize(
     ("series", "settings", "text"),
     [
-        (np.zeros((4, 1, 1)), {}, "its type is float64; give 8- or 16-bit integers"),
+        (
+            np.zeros((4, 1, 1), np.int32),
+            {},
+            "its type is int32; give 8- or 16-bit integers, or floats of 32 or 64 bits",
+        ),
+        (np.zeros((4, 1, 1), np.uint8), {"nodata": None}, "no-data is None; give a value of uint8"),
+        (np.zeros((4, 1, 1), np.uint8), {"nodata": 0.5}, "no-data is 0.5; give a value of uint8"),
+        (np.zeros((4, 1, 1), np.uint8), {"direction": "up"}, "the direction is 'up'; use both, past or future"),
+        (np.zeros((4, 1, 1), np.uint8), {"method": "tmvm"}, "the method is 'tmvm'; use tmwm, seasconv, linear,"),
+        (
+            np.zeros((4, 1, 1), np.uint8),
+            {"window_year": 3},
+            "an option is window_year, which method tmwm has not; write window_years",
+        ),
+        (
+            np.zeros((4, 1, 1), np.uint8),
+            {"method": "linear", "window_years": 3},
+            "an option is window_years, which method linear has not; leave it out",
+        ),
         (np.zeros((4, 1), np.uint8), {}, "its shape is (4, 1); give (time, y, x)"),
         (np.zeros((4, 1, 1), np.uint8), {"nodata": -1}, "no-data is -1; give a value of uint8"),
         (np.zeros((4, 1, 1), np.uint8), {"window_years": 4}, "the window is 4 years; give an odd number"),

@@ -12,8 +12,10 @@ import shapely
 from rasterio.transform import from_origin
 
 from odse.grid import GladTile, Tile, grid_
-from odse.layer.period import seasons
-from odse.sources.glad import VALID, GladFile, IngestReport, Part, days_from_middle, ingest, read_stack, scenes
+from odse.layer.period import interval_period, seasons
+from odse.sources.archive import GladArchive
+from odse.sources.glad import VALID, GladFile, ingest, scenes, windows
+from odse.sources.ingested import IngestReport, Part, read_stack
 
 GRID = grid_("odse-30m")
 TILE = Tile(171, 241, 512, GRID)
@@ -55,6 +57,10 @@ def corner() -> tuple[float, float]:
     return BACK.transform((left + right) / 2, (bottom + top) / 2)
 
 
+def stacked(parts: list[Part]) -> tuple:
+    return read_stack(parts, TILE, bands=7, seen=GladArchive(Path()).seen)
+
+
 def take(path: Path, out: Path, tile_name: str = "013E_48N") -> IngestReport:
     return ingest(GladFile(path, tile_name, 909), out, grid=GRID, window=TILE.window)
 
@@ -65,8 +71,8 @@ def test_values_and_flag_come_from_the_pixel_that_holds_the_centre(tmp_path: Pat
     path = write_image(tmp_path / "48N/099E_48N/909.tif", lon - 0.05, lat + 0.04)
     report = take(path, tmp_path / "out.tif", "099E_48N")
     assert report.state == "done" and report.notes == ()
-    intervals, values, quality, unreadable = read_stack([Part(909, tmp_path / "out.tif", report.window)], TILE)
-    assert intervals == [909] and not unreadable.any()
+    days, values, quality, seen, unreadable = stacked([Part(909, tmp_path / "out.tif", report.window)])
+    assert days == [909] and not unreadable.any() and np.array_equal(seen, quality != 0)
     with rasterio.open(path) as source:
         image = source.read()
         for row, col in [(256, 256), (200, 300), (300, 220), (256, 255), (0, 0)]:
@@ -99,7 +105,7 @@ def test_a_broken_file_is_unreadable_and_not_empty(tmp_path: Path, corner, how: 
     assert report.state == "unreadable" and report.counts == {"unreadable": 1}
     assert "013E_48N/909: unreadable" in report.notes[0]
     assert not (tmp_path / "out.tif").exists() and report.window is not None
-    _, values, quality, unreadable = read_stack([Part(909, None, report.window)], TILE)
+    _, values, quality, _, unreadable = stacked([Part(909, None, report.window)])
     assert unreadable.any() and not quality.any() and not values.any()
 
 
@@ -117,9 +123,9 @@ def test_two_source_tiles_meet_without_a_seam(tmp_path: Path, corner) -> None:
             target.write(part)
         report = take(tmp_path / f"{name}.tif", tmp_path / f"{name}-out.tif")
         halves.append(Part(909, tmp_path / f"{name}-out.tif", report.window))
-    once = read_stack([Part(909, tmp_path / "w.tif", whole.window)], TILE)
+    once = stacked([Part(909, tmp_path / "w.tif", whole.window)])
     for order in (halves, halves[::-1]):
-        twice = read_stack(order, TILE)
+        twice = stacked(order)
         assert all(np.array_equal(a, b) for a, b in zip(once[1:], twice[1:], strict=True))
 
 
@@ -143,7 +149,24 @@ def test_absent_intervals_are_absent_and_the_list_is_sorted(tmp_path: Path) -> N
     assert GladTile(13, 48).folder == "48N/013E_48N"
 
 
+def test_where_the_images_of_a_tile_lie(tmp_path: Path, corner) -> None:
+    """By the header of the first that has one; everywhere, where none has."""
+    lon, lat = corner
+    write_image(tmp_path / "48N/013E_48N/910.tif", lon - 0.05, lat + 0.04)
+    (tmp_path / "48N/013E_48N/909.tif").write_bytes(b"broken")
+    (tmp_path / "48N/014E_48N").mkdir()
+    (tmp_path / "48N/014E_48N/909.tif").write_bytes(b"broken")
+    names = (("013E_48N", 909), ("013E_48N", 910), ("014E_48N", 909))
+    files = [GladFile(tmp_path / f"48N/{tile}/{i}.tif", tile, i) for tile, i in names]
+    wide = (TILE.window[0] - 2048, TILE.window[1] - 2048, TILE.window[2] + 2048, TILE.window[3] + 2048)
+    found = windows(files, grid=GRID, window=wide)
+    assert found["014E_48N"] == wide
+    covered = ingest(files[1], tmp_path / "out.tif", grid=GRID, window=wide).window
+    assert found["013E_48N"] == covered != wide
+
+
 def test_days_and_ranges() -> None:
     summer = seasons([2019])[2]
-    assert [days_from_middle(i, summer) for i in summer.intervals] == [-32, -16, 0, 16, 32]
+    days = [(interval_period(i).middle - summer.true_period.middle).days for i in summer.intervals]
+    assert days == [-32, -16, 0, 16, 32]
     assert VALID[0] == (1, 40000) and VALID[6] == (1, 65000)

@@ -1,4 +1,4 @@
-"""Periods, the 23 sixteen-day intervals of a year, and the seasons made of them.
+"""Periods, the 23 sixteen-day intervals of a year, and the seasons that a scheme makes of them.
 
 Interval ids follow GLAD Landsat ARD (Potapov et al. 2020, doi 10.3390/rs12030426): ``id = (year - 1980) * 23 + i`` with
 i = 1..23, starting on day-of-year ``16 (i - 1) + 1``; interval 23 ends with the year.
@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from odse.errors import PeriodError
-
-INTERVALS_PER_YEAR = 23
+from odse.layer.scheme import INTERVALS_PER_YEAR, SCHEMES, SeasonRule, SeasonScheme, interval_days, season_scheme
 
 
 @dataclass(frozen=True, order=True)
@@ -69,8 +68,8 @@ def format_time(period: Period) -> str:
     """
     start, end = period.start, period.end
     if (start.month, start.day, end.month, end.day) == (1, 1, 12, 31):
-        return f"{start.year}" if start.year == end.year else f"{start.year}..{end.year}"
-    return f"{start:%Y.%m.%d}..{end:%Y.%m.%d}"
+        return f"{start.year:04d}" if start.year == end.year else f"{start.year:04d}..{end.year:04d}"
+    return f"{start.isoformat()}..{end.isoformat()}".replace("-", ".")
 
 
 def interval_id(year: int, i: int) -> int:
@@ -96,10 +95,7 @@ def interval_period(number: int) -> Period:
     >>> str(interval_period(909)), str(interval_period(932))
     ('2019.06.26..2019.07.11', '2020.06.25..2020.07.10')
     """
-    year, i = interval_of_id(number)
-    start = date(year, 1, 1) + timedelta(days=16 * (i - 1))
-    end = date(year, 12, 31) if i == INTERVALS_PER_YEAR else start + timedelta(days=15)
-    return Period(start, end)
+    return Period(*interval_days(*interval_of_id(number)))
 
 
 def interval_ids(period: Period) -> list[int]:
@@ -108,27 +104,33 @@ def interval_ids(period: Period) -> list[int]:
     return [number for number in range(first, last + 1) if period.contains(interval_period(number).middle)]
 
 
-_ODSE: dict[str, tuple[tuple[int, ...], tuple[int, int, int], tuple[int, int, int]]] = {
-    "winter": ((-1, 0, 1, 2, 3, 4, 5), (-1, 12, 2), (0, 3, 20)),
-    "spring": ((6, 7, 8, 9, 10, 11), (0, 3, 21), (0, 6, 24)),
-    "summer": ((12, 13, 14, 15, 16), (0, 6, 25), (0, 9, 12)),
-    "fall": ((17, 18, 19, 20, 21), (0, 9, 13), (0, 12, 1)),
-}
-"""Season -> intervals counted from the year's first (-1 and 0 are 22 and 23 of the year before), name dates."""
-
-
 @dataclass(frozen=True)
 class Season:
-    """One season of a scheme in a year; a winter belongs to the year of its end."""
+    """One season of a scheme in a year; a winter belongs to the year of its end.
 
-    scheme: str
+    The scheme is a name of ``SCHEMES`` or one's own SeasonScheme, which then travels with the season. Raises PeriodError for a
+    scheme or a season that is not there.
+    """
+
+    scheme: str | SeasonScheme
     name: str
     year: int
+
+    def __post_init__(self) -> None:
+        scheme = season_scheme(self.scheme)
+        known = SCHEMES.get(scheme.name) == scheme  # one spelling, so that equal seasons are equal
+        object.__setattr__(self, "scheme", scheme.name if known else scheme)
+        scheme.rule(self.name)
+
+    @property
+    def rule(self) -> SeasonRule:
+        """What the scheme says about it."""
+        return season_scheme(self.scheme).rule(self.name)
 
     @property
     def index(self) -> int:
         """Place in the scheme's year."""
-        return list(_ODSE).index(self.name)
+        return season_scheme(self.scheme).names.index(self.name)
 
     @property
     def intervals(self) -> tuple[int, ...]:
@@ -137,44 +139,52 @@ class Season:
         >>> Season("odse", "winter", 2019).intervals
         (896, 897, 898, 899, 900, 901, 902)
         """
-        return tuple(interval_id(self.year, 1) + place - 1 for place in _ODSE[self.name][0])
+        before = interval_id(self.year, 1) - 1
+        return tuple(before + place for place in self.rule.intervals(self.year))
 
     @property
     def period(self) -> Period:
-        """The dates that names carry: those of a leap year, in every year.
+        """The dates that names carry: for seasons of intervals those of a leap year, in every year.
 
         >>> str(Season("odse", "winter", 2019).period)
         '2018.12.02..2019.03.20'
         """
-        _, (dy0, m0, d0), (dy1, m1, d1) = _ODSE[self.name]
-        return Period(date(self.year + dy0, m0, d0), date(self.year + dy1, m1, d1))
+        return Period(*self.rule.days(self.year))
 
     @property
     def true_period(self) -> Period:
-        """The days its intervals really cover."""
-        return Period(interval_period(self.intervals[0]).start, interval_period(self.intervals[-1]).end)
+        """The days it really covers: those of its intervals; of a season given by dates alone, these dates."""
+        rule = self.rule
+        return Period(*rule.interval_span(self.year)) if rule.places else self.period
 
 
-def seasons(years: Iterable[int], *, scheme: str = "odse") -> list[Season]:
+def seasons(years: Iterable[int], *, scheme: str | SeasonScheme = "odse") -> list[Season]:
     """The seasons of some years in the order of time.
 
     >>> [(s.name, s.year) for s in seasons([2019])]
     [('winter', 2019), ('spring', 2019), ('summer', 2019), ('fall', 2019)]
     """
-    _check_scheme(scheme)
-    return [Season(scheme, name, year) for year in sorted(set(years)) for name in _ODSE]
+    names = season_scheme(scheme).names
+    return [Season(scheme, name, year) for year in sorted(set(years)) for name in names]
 
 
-def season_of(period: Period, *, scheme: str = "odse") -> Season | None:
-    """The season with these dates (name dates or true ones), or None."""
-    _check_scheme(scheme)
-    for name in _ODSE:
-        season = Season(scheme, name, period.end.year)
+def season_of(period: Period, *, scheme: str | SeasonScheme = "odse") -> Season | None:
+    """The season with these dates (name dates or true ones), or None.
+
+    >>> season_of(Period(date(2000, 1, 1), date(2000, 2, 28)), scheme="bimonthly")
+    Season(scheme='bimonthly', name='0101-0228', year=2000)
+    """
+    for season in seasons([period.end.year], scheme=scheme):
         if period in (season.period, season.true_period):
             return season
     return None
 
 
-def _check_scheme(scheme: str) -> None:
-    if scheme != "odse":
-        raise PeriodError.sentence("use", "a season scheme", "its name", repr(scheme), "write 'odse'")
+def season_of_interval(number: int, *, scheme: str | SeasonScheme = "odse") -> Season | None:
+    """The season an interval belongs to, or None where the scheme leaves it out.
+
+    >>> season_of_interval(interval_id(2018, 22))
+    Season(scheme='odse', name='winter', year=2019)
+    """
+    year, _ = interval_of_id(number)
+    return next((season for season in seasons([year, year + 1], scheme=scheme) if number in season.intervals), None)

@@ -40,7 +40,8 @@ def accuracy_report(
         report["designs"][design] = {name: scores(p, target, classes, legend) for name, p in candidates.items()}
         if design == "spatial":
             report["levels"] = {
-                str(level): class_table(candidates["ensemble"], target, classes, legend, level) for level in (3, 2, 1)
+                str(level): class_table(candidates["ensemble"], target, classes, legend, level)
+                for level in levels_of(legend)
             }
             report["reliability"] = reliability(candidates["ensemble"], target)
     return report
@@ -65,6 +66,11 @@ def constant_out_of_fold(target: Index, fold: Index, n_classes: int) -> F64:
     return result
 
 
+def levels_of(legend: Legend) -> range:
+    """The levels that accuracy is told at, from the finest to the coarsest: 3, 2, 1 for CORINE."""
+    return range(legend.levels, 0, -1)
+
+
 def grouping(classes: Sequence[str], legend: Legend, level: int) -> tuple[list[str], Index]:
     """The groups of a level and each class's place among them; a class coarser than the level stays itself."""
     parents = [legend.parent(code, level) if legend.level_of(code) > level else code for code in classes]
@@ -81,10 +87,10 @@ def roll_up(probability: F64, group: Index, n_groups: int) -> F64:
 
 
 def scores(probability: F64, target: Index, classes: Sequence[str], legend: Legend) -> dict[str, Any]:
-    """Log loss, and overall accuracy and weighted F1 at levels 3, 2, 1."""
+    """Log loss, and overall accuracy and weighted F1 at every level of the legend."""
     sure = np.clip(probability[np.arange(len(target)), target], 1e-6, 1.0)
     result: dict[str, Any] = {"log_loss": round(float(-np.log(sure).mean()), 4), "levels": {}}
-    for level in (3, 2, 1):
+    for level in levels_of(legend):
         groups, group = grouping(classes, legend, level)
         mapped = np.argmax(roll_up(probability, group, len(groups)), axis=1)
         table = confusion(group[target], mapped, len(groups))

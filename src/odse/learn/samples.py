@@ -23,21 +23,21 @@ def merge_rare(
     """
     target = samples["target"].astype(str)
     original = target.copy()
-    for level in (2, 1):
-        counts: dict[str, int] = {str(c): int(n) for c, n in target.value_counts().items()}
+    counts: dict[str, int] = {str(c): int(n) for c, n in target.value_counts().items()}
+    few = sorted(code for code, count in counts.items() if count < min_per_class)
+    if few and rare == "refuse":
+        raise LearnError.sentence(
+            "learn",
+            f"class {few[0]}",
+            "the number of its points",
+            f"{counts[few[0]]} (of {min_per_class} needed)",
+            "add points, lower `min_per_class` or set `rare: merge-up`",
+        )
+    if few and rare == "merge-up":
+        legend.check_levels()
+    for level in range(legend.levels - 1, 0, -1) if rare == "merge-up" else ():
+        counts = {str(c): int(n) for c, n in target.value_counts().items()}
         few = sorted(code for code, count in counts.items() if count < min_per_class)
-        if not few:
-            break
-        if rare == "refuse":
-            raise LearnError.sentence(
-                "learn",
-                f"class {few[0]}",
-                "the number of its points",
-                f"{counts[few[0]]} (of {min_per_class} needed)",
-                "add points, lower `min_per_class` or set `rare: merge-up`",
-            )
-        if rare == "drop":
-            break
         parents = {code: legend.parent(code, level) for code in few if legend.level_of(code) > level}
         target = target.map(lambda code, to=parents: to.get(code, code))
     counts = {str(c): int(n) for c, n in target.value_counts().items()}

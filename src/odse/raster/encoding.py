@@ -8,7 +8,9 @@ use both words.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -49,9 +51,9 @@ class Encoding:
     divide: int = 1
     add: int = 0
     floors: bool = False
-    """Cut instead of rounded (``odse-v1``)."""
+    """Cut instead of rounded (``odse-v1``, ``ard2-bimonthly``)."""
     clips: bool = False
-    """Values outside the range take its nearest end: ``odse-v1`` and thermal bytes only."""
+    """Values outside the range take its nearest end: ``odse-v1``, ``ard2-bimonthly`` and thermal bytes only."""
 
     def __post_init__(self) -> None:
         info = np.iinfo(self.dtype)
@@ -181,6 +183,8 @@ _WIDE = Encoding("uint16", "uint16", 1 / 40000, 0.0, 0, 1, 65535, "1")
 # What ODSE published: cut, 0 raised to 1 to spare no-data, decoded to the middle of the step.
 _ODSE = replace(_BYTE, name="odse-v1", scale=1 / 255, offset=0.5 / 255, nodata=0, minimum=1, maximum=255,
                 multiply=255, floors=True, clips=True)  # fmt: skip
+# The bimonthly composites of GLAD ARD-2: cut, decoded to the middle of the step; clipped where the original wrapped around 255.
+_ARD2 = replace(_BYTE, name="ard2-bimonthly", offset=0.5 / 250, floors=True, clips=True)
 _WHOLE = Encoding("count", "uint8", 1.0, 0.0, 255, 0, 254)
 
 _ENCODINGS: dict[tuple[str, str], Encoding] = {
@@ -196,6 +200,8 @@ _ENCODINGS: dict[tuple[str, str], Encoding] = {
         ("reflectance", _ODSE),
         ("thermal", replace(_ODSE, scale=400 / 255, offset=200 / 255, unit="K")),
         ("ndvi", replace(_NDVI, name="odse-v1")),
+        ("reflectance", _ARD2),
+        ("thermal", replace(_ARD2, scale=1.6, offset=0.8, unit="K")),
         ("", replace(_WHOLE, name="percent", maximum=100, unit="%")),
         ("", replace(_WHOLE, name="class")),
         ("", _WHOLE),
@@ -209,18 +215,19 @@ def encoding_(name: str | Encoding, *, kind: Kind = "reflectance") -> Encoding:
     """The encoding of a name; ``kind`` chooses among those that differ by what is measured. Raises
     EncodingError.
 
-    ============= ====== ======== ======================================== ==================
-    name          type   no-data  source numbers -> stored                 source
-    ============= ====== ======== ======================================== ==================
-    ``byte-250``  uint8  255      round(DN * 250 / 40000); thermal clipped design: house, 4
-    ``uint16``    uint16 0        the archive's own                        GLAD ARD
-    ``odse-v1``   uint8  0        floor(DN * 255 / 40000), 0 becomes 1     level3, section 3
-    ``percent``   uint8  255      0-100
-    ``class``     uint8  255      legend values
-    ``count``     uint8  255      0-254
-    ``flag``      uint8  255      0-254
-    ``ndvi-byte`` uint8  255      NDVI * 100 + 100                         level3, section 3
-    ============= ====== ======== ======================================== ==================
+    ================== ====== ======== ======================================== ==================
+    name               type   no-data  source numbers -> stored                 source
+    ================== ====== ======== ======================================== ==================
+    ``byte-250``       uint8  255      round(DN * 250 / 40000); thermal clipped design: house, 4
+    ``uint16``         uint16 0        the archive's own                        GLAD ARD
+    ``odse-v1``        uint8  0        floor(DN * 255 / 40000), 0 becomes 1     level3, section 3
+    ``ard2-bimonthly`` uint8  255      floor(DN * 250 / 40000), clipped        level3, section 3
+    ``percent``        uint8  255      0-100
+    ``class``          uint8  255      legend values
+    ``count``          uint8  255      0-254
+    ``flag``           uint8  255      0-254
+    ``ndvi-byte``      uint8  255      NDVI * 100 + 100                         level3, section 3
+    ================== ====== ======== ======================================== ==================
 
     >>> encoding_("byte-250", kind="thermal").scale, encoding_("odse-v1").nodata
     (1.6, 0)
@@ -232,3 +239,27 @@ def encoding_(name: str | Encoding, *, kind: Kind = "reflectance") -> Encoding:
         names = ", ".join(dict.fromkeys(one for one, _ in _ENCODINGS))
         raise EncodingError.sentence("find", "an encoding", "its name", repr(name), f"use one of {names}")
     return found
+
+
+def source_encoding(name: str, *, kind: Kind, scale: float, offset: float) -> Encoding:
+    """The encoding of a name for source numbers that mean ``number * scale + offset`` (reflectance, or kelvin).
+
+    Bytes have the steps they have for GLAD's numbers, so composites of two archives compare; ``uint16`` keeps the source's own
+    numbers. Raises EncodingError for another name.
+
+    >>> source_encoding("byte-250", kind="reflectance", scale=1e-4, offset=0.0).encode(np.array([5000])).tolist()
+    [125]
+    >>> source_encoding("byte-250", kind="reflectance", scale=2.75e-5, offset=-0.2).encode(np.array([18639])).tolist()
+    [78]
+    """
+    known = encoding_(name, kind=kind)
+    if name == "uint16":
+        return replace(known, scale=scale, offset=offset)
+    step = Fraction(str(known.scale)).limit_denominator(100_000)
+    share = Fraction(str(scale)) / step
+    shift = Fraction(str(offset)) / step
+    whole = math.floor(shift)
+    rest = float((shift - whole) * step)
+    return replace(
+        known, multiply=share.numerator, divide=share.denominator, add=whole, offset=round(known.offset + rest, 12)
+    )

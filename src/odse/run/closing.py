@@ -17,7 +17,6 @@ import shapely
 from odse import __version__
 from odse.catalog.stac import LayerRecord, catalog_files, write_catalog
 from odse.errors import ReceiptError
-from odse.layer.legend import clc_legend
 from odse.layer.style import RAMPS, Style
 from odse.raster.cog import CogInfo
 from odse.raster.preview import png, preview_rgb, read_small
@@ -270,11 +269,17 @@ def _classes(plan: Plan) -> list[dict[str, Any]]:
     ]
 
 
+def high_season(names: Sequence[str]) -> str:
+    """The season that stands for a year in pictures: summer, or the middle one."""
+    return "summer" if "summer" in names else names[len(names) // 2]
+
+
 def _rows(plan: Plan, by_key: Mapping[Any, Publication], made: list[Path]) -> list[Row]:
     """What is shown, row by row, each with one picture a year."""
     rows = []
     classes = plan.samples.classes if plan.samples else ()
-    summer = {s.year: s.period for s in plan.features.seasons if s.name == "summer"}
+    season = high_season(plan.place.recipe.scheme_.names)
+    summer = {s.year: s.period for s in plan.features.seasons if s.name == season}
     bands = ("red", "green", "blue")
     if all((band, "p50", period) in by_key for band in bands for period in summer.values()):
         columns = []
@@ -284,16 +289,16 @@ def _rows(plan: Plan, by_key: Mapping[Any, Publication], made: list[Path]) -> li
             paths = tuple(plan.place.folder / one.href for one in trio)
             put_bytes(out, preview_rgb((paths[0], paths[1], paths[2]), reach=(0.25, 0.22, 0.18)))
             made.append(out)
-            columns.append(Column(year, Picture(f"pictures/{out.name}", f"True colour, summer {year}", trio[0].href)))
-        rows.append(Row("rgb", "True colour", "Summer median of red, green and blue", columns))
+            columns.append(Column(year, Picture(f"pictures/{out.name}", f"True colour, {season} {year}", trio[0].href)))
+        rows.append(Row("rgb", "True colour", f"Median of red, green and blue in {season}", columns))
     elif any(key[0] == "ndvi" for key in by_key):
-        rows.append(_row("ndvi", "NDVI", "Summer median, filled", by_key, "ndvi", "p50", summer))
+        rows.append(_row("ndvi", "NDVI", f"Median of {season}, filled", by_key, "ndvi", "p50", summer))
     if ("clear", "count", next(iter(summer.values()))) in by_key:
         rows.append(
             _row(
                 "clear",
                 "Clear observations",
-                "Number used in summer",
+                f"Number used in {season}",
                 by_key,
                 "clear",
                 "count",
@@ -404,7 +409,7 @@ def _filled_row(plan: Plan, by_key: Mapping[Any, Publication], made: list[Path])
 def _truth_row(plan: Plan, made: list[Path]) -> Row | None:
     """Known class maps, drawn as ours are."""
     layers = facts.truth_layers(plan)
-    style = Style.of_legend(clc_legend())
+    style = Style.of_legend(plan.place.legend)
     left, top, right, bottom = plan.place.window
     step = max(1, max(right - left, bottom - top) // 480)
     columns = []

@@ -2,55 +2,107 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyproj
 
+from odse.derive import terrain
 from odse.derive.indices import bands_of, index
-from odse.derive.terrain import slope
-from odse.grid import Tile
+from odse.derive.temperature import geometric_temperature_of
+from odse.grid import Tile, Window
 from odse.raster.work import read_work
-from odse.run.series import TERRAIN, Features, elevation_of
+from odse.run.series import TEMPERATURE, TERRAIN, Features, Series, elevation_of
 from odse.run.task import Place
-from odse.sources.layers import read_window
 
 Matrix = npt.NDArray[np.float32]
 
 
 def of_rows(features: Features, place: Place, tile: Tile, year: int, rows: slice) -> Matrix:
     """(pixel, feature) of some rows of a Tile in a year, row by row; NaN where a covariate is not known."""
-    shape = (rows.stop - rows.start, tile.shape[1])
-    columns: dict[str, npt.NDArray[np.float32]] = {}
-    window = (0, rows.start, tile.shape[1], rows.stop)
+    columns: dict[str, Matrix] = {}
     for one in features.series:
-        path = place.work("fill", tile.name, f"{one.variable}.tif")
-        wanted = [(name, features.season_index(year, name)) for name in features.season_names]
-        bands = [one.band(i, s) for _, i in wanted if i is not None for s in range(len(one.statistics))]
-        stored = iter(read_work(path, bands=bands, window=window)) if bands else iter(())
-        for name, i in wanted:
-            for statistic in one.statistics:
-                key = f"{one.variable}_{statistic}_{name}"
-                columns[key] = (
-                    one.encoding.decode(next(stored)) if i is not None else np.full(shape, np.nan, np.float32)
-                )
+        columns |= _seasons_of(one, features, place, tile, year, rows)
     left, top = tile.window[0], tile.window[1]
     here = (left, top + rows.start, left + tile.shape[1], top + rows.stop)
-    for found in features.static:
-        columns[found.name.variable] = _numbers(read_window(found, here, place.grid))
+    for covariate in features.static:
+        values = covariate.read(here, place.grid, year)
+        if covariate.categories is None:
+            columns[covariate.variable] = values
+        else:
+            hot = covariate.categories.one_hot(values)
+            columns |= {name: hot[:, i] for i, name in enumerate(covariate.columns)}
     for derived in features.derived:
         if derived in TERRAIN:
-            elevation = elevation_of(features.static)
-            assert elevation is not None
-            halo = (here[0] - 1, here[1] - 1, here[2] + 1, here[3] + 1)
-            metres = _numbers(read_window(elevation, halo, place.grid)) * elevation.encoding.scale
-            columns[derived] = slope(metres, pixel_m=place.grid.resolution_m)[1:-1, 1:-1]
+            columns[derived] = _terrain(derived, features, place, here, year)
+        elif derived in TEMPERATURE:
+            columns |= _temperature(derived, features, place, here, year)
         else:
             for name in features.season_names:
                 bands_here = {band: columns[f"{band}_p50_{name}"] for band in bands_of(derived)}
                 columns[f"{derived}_p50_{name}"] = index(derived, bands_here)
     return np.stack([columns[name].reshape(-1) for name in features.names], axis=1).astype(np.float32, copy=False)
+
+
+def _seasons_of(
+    one: Series, features: Features, place: Place, tile: Tile, year: int, rows: slice
+) -> Mapping[str, Matrix]:
+    """The seasons of a year of one filled series, in units."""
+    wanted = [(name, features.season_index(year, name)) for name in features.season_names]
+    bands = [one.band(i, s) for _, i in wanted if i is not None for s in range(len(one.statistics))]
+    path = place.work("fill", tile.name, f"{one.variable}.tif")
+    stored = iter(read_work(path, bands=bands, window=(0, rows.start, tile.shape[1], rows.stop))) if bands else iter(())
+    nothing = np.full((rows.stop - rows.start, tile.shape[1]), np.nan, np.float32)
+    return {
+        f"{one.variable}_{statistic}_{name}": one.encoding.decode(next(stored)) if i is not None else nothing
+        for name, i in wanted
+        for statistic in one.statistics
+    }
+
+
+def _terrain(name: str, features: Features, place: Place, here: Window, year: int) -> Matrix:
+    """A shape of the ground, read with the halo it needs, so that tiles agree."""
+    elevation = elevation_of(features.static)
+    halo = terrain.HALO_PX[name]
+    assert elevation is not None and halo is not None
+    wide = (here[0] - halo, here[1] - halo, here[2] + halo, here[3] + halo)
+    metres = elevation.read(wide, place.grid, year) * elevation.layers[0].encoding.scale
+    size = place.grid.resolution_m
+    result: Matrix
+    match name:
+        case "roughness":
+            result = terrain.roughness(metres)
+        case "ruggedness":
+            result = terrain.ruggedness(metres)
+        case "position":
+            result = terrain.position(metres, radius_px=halo)
+        case "hillshade":
+            result = terrain.hillshade(metres, pixel_m=size)
+        case "aspect":
+            result = terrain.aspect(metres, pixel_m=size)
+        case "northness":
+            result = terrain.northness(metres, pixel_m=size)
+        case "eastness":
+            result = terrain.eastness(metres, pixel_m=size)
+        case _:
+            result = terrain.slope(metres, pixel_m=size)
+    return result[halo:-halo, halo:-halo]
+
+
+def _temperature(name: str, features: Features, place: Place, here: Window, year: int) -> Mapping[str, Matrix]:
+    """Clear-sky temperature of each season of a year, by the latitude of the pixels."""
+    grid = place.grid
+    x = grid.origin_xy[0] + (np.arange(here[0], here[2]) + 0.5) * grid.resolution_m
+    y = grid.origin_xy[1] - (np.arange(here[1], here[3]) + 0.5) * grid.resolution_m
+    change = pyproj.Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True)
+    _, latitude = change.transform(*np.meshgrid(x, y))
+    return {
+        f"{name}_{season.name}": geometric_temperature_of(latitude, season.true_period, kind=TEMPERATURE[name])
+        for season in features.seasons
+        if season.year == year
+    }
 
 
 def at_points(features: Features, place: Place, tile: Tile, table: pd.DataFrame) -> Matrix:
@@ -68,8 +120,3 @@ def at_points(features: Features, place: Place, tile: Tile, table: pd.DataFrame)
                 matrix = of_rows(features, place, tile, int(one_year), slice(start, stop))
                 result[here] = matrix[(row[here] - start) * tile.shape[1] + column[here]]
     return result
-
-
-def _numbers(values: Any) -> npt.NDArray[np.float32]:
-    """A masked array as float32 with NaN where it is masked."""
-    return np.asarray(np.ma.filled(values.astype(np.float32), np.nan), dtype=np.float32)

@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from odse.errors import InterruptedRunError, OdseError, ReceiptError, RunError, StoreError
 from odse.run.closing import close_run
-from odse.run.plan import Plan, archive_files, check_possible
+from odse.run.plan import Plan, archive_images, check_possible
 from odse.run.steps import carry_out
 from odse.run.task import Task
 from odse.store.files import put_bytes
@@ -274,15 +274,13 @@ class _Shared:
     def __init__(self, plan: Plan) -> None:
         self._publications = {str(one.layer.name): one for one in plan.publications}
         archive = any(task.step == "ingest" for task in plan.tasks.values())
-        files = archive_files(plan.place) if archive else []
-        self._files = {f"{file.tile_name}/{file.interval}": str(file.path) for file in files}
+        self._images = {image.name: image for image in archive_images(plan.place)} if archive else {}
 
     def of(self, task: Task) -> dict[str, Any]:
         if task.step == "publish":
             return {"publication": self._publications[task.name]}
         if task.step == "ingest":
-            name = f"{task.params['glad_tile']}/{task.params['interval']}"
-            return {"archive": {name: self._files[name]}}
+            return {"image": self._images[task.params["image"]]}
         return {}
 
 

@@ -14,8 +14,6 @@ import pandas as pd
 import rasterio
 import shapely
 
-from odse.layer.legend import clc_legend
-from odse.layer.period import seasons
 from odse.report.model import Block, FeatureLine, FoldMap
 from odse.report.run_page import TaskLine, TileLine
 from odse.run.plan import Plan
@@ -70,7 +68,9 @@ def agreement(plan: Plan, dominant: Mapping[int, Path], truth: Mapping[int, Foun
     Read in strips of rows: memory does not grow with the area. A pixel mapped to a merged class (such as 31) agrees at
     level 3 with no class and at level 2 with its group.
     """
-    legend = clc_legend(None)
+    if plan.place.legend_csv:
+        return {}  # truth is told for CORINE's codes
+    legend = plan.place.legend
     code_of = np.full(256, 0, dtype=np.int64)
     for value in range(256):
         known = legend.by_value.get(value)
@@ -133,11 +133,6 @@ def workers_of(receipts: Mapping[str, Receipt]) -> list[str]:
     return sorted({f"{r.measured.get('host')}:{r.measured.get('pid')}" for r in receipts.values()})
 
 
-def interval_count(plan: Plan) -> int:
-    """Number of 16-day intervals the recipe's seasons ask for."""
-    return len({i for season in seasons(plan.place.recipe.years_) for i in season.intervals})
-
-
 def outline(plan: Plan) -> list[list[tuple[float, float]]]:
     """The area's rings in metres of the grid, as fine as a picture of it can show."""
     left, bottom, right, top = plan.place.area.bounds
@@ -172,7 +167,7 @@ def fold_map(plan: Plan) -> FoldMap:
 def feature_lines(plan: Plan) -> list[FeatureLine]:
     """The features of the model, one line a variable, with unit and origin."""
     units = {one.variable: one.encoding.unit for one in plan.features.series}
-    units |= {found.name.variable: found.encoding.unit for found in plan.features.static}
+    units |= {one.variable: one.layers[0].encoding.unit for one in plan.features.static}
     units |= {name: "%" if name in TERRAIN else "1" for name in plan.features.derived}
     methods = {one.variable: one.method for one in plan.features.series}
     groups: dict[str, list[list[str]]] = {}

@@ -23,14 +23,16 @@ from shapely.ops import transform
 
 from odse.errors import GridError, RecipeError, RunError, SourceError
 from odse.grid import Grid, Tile, Window, grid_, tiles_over
-from odse.layer.period import Season, seasons
+from odse.layer.legend import legend_from_csv, legend_from_qml, legend_to_csv
+from odse.layer.period import Season
 from odse.run.publication import Publication, publications
-from odse.run.recipe import GladData, PointsData, Recipe, read_recipe
+from odse.run.recipe import ArchiveData, Recipe, SampleData, read_recipe
 from odse.run.samples import SampleSet, read_samples
-from odse.run.series import Features, describe, read_series
+from odse.run.series import Features, archive_of, describe, read_series
 from odse.run.task import Place, Task, make_task
-from odse.sources import glad
+from odse.sources.archive import Archive, Image
 from odse.store.files import sha256_of
+from odse.store.receipts import digest
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def plan(recipe: str | Path | Recipe, *, out: str | Path, data: Mapping[str, str
     paths = _data_paths(recipe, dict(data or {}), which)
     grid = grid_(recipe.grid if isinstance(recipe.grid, str) else recipe.grid.model_dump())
     area = read_area(recipe, base, grid)
-    place = Place(Path(out).resolve(), recipe, paths, shapely.to_wkb(area))
+    place = Place(Path(out).resolve(), recipe, paths, shapely.to_wkb(area), _legend_text(recipe, base))
     return _plan(place)
 
 
@@ -97,6 +99,23 @@ def _data_paths(recipe: Recipe, data: dict[str, str], which: str) -> dict[str, s
         if "://" not in path and not Path(path).exists():
             raise SourceError.sentence("read", f"data `{name}`", f"the path {path}", "not there", "check --data")
     return {name: path if "://" in path else str(Path(path).resolve()) for name, path in data.items()}
+
+
+def _legend_text(recipe: Recipe, base: Path) -> str:
+    """The content of the recipe's own legend file, once it is known to be a legend; empty for CORINE."""
+    named = recipe.samples_
+    if named is None or named[1].legend == "clc":
+        return ""
+    path = base / named[1].legend
+    if not path.is_file():
+        raise RecipeError.sentence(
+            "read", f"legend {named[1].legend}", "the file", f"not at {path}", f"check `data.{named[0]}.legend`"
+        )
+    text = path.read_text(encoding="utf-8-sig")
+    if path.suffix.lower() == ".qml":
+        text = legend_to_csv(legend_from_qml(text))
+    legend_from_csv(text)
+    return text
 
 
 def read_area(recipe: Recipe, base: Path, grid: Grid) -> BaseGeometry:
@@ -133,7 +152,7 @@ def read_area(recipe: Recipe, base: Path, grid: Grid) -> BaseGeometry:
 
 def _plan(place: Place) -> Plan:
     recipe = place.recipe
-    wanted = tuple(seasons(recipe.years_))
+    wanted = recipe.seasons_
     tiles = tiles_over(place.grid, place.area, size_px=recipe.tile_px)
     series, static = read_series(recipe, place.data, place.grid)
     features = Features(series, wanted, static, recipe.steps.derive)
@@ -148,18 +167,18 @@ def _plan(place: Place) -> Plan:
     composites: dict[tuple[str, int], Task] = {}
     bytes_to_read = sum(size for _, size in hashes.values())
     if recipe.steps.composite is not None:
-        files = archive_files(place)
-        ingests = _ingest_tasks(place, files, hashes)
-        covered = glad.windows(files, grid=place.grid, window=place.window)
+        archive, images = archive_of(recipe, place.data), archive_images(place)
+        assert archive is not None
+        ingests = _ingest_tasks(place, archive, images, hashes)
+        covered = archive.windows(images, grid=place.grid, window=place.window)
         for task in ingests.values():
             add(task)
-        name, entry = next((n, d) for n, d in recipe.data.items() if isinstance(d, GladData))
         for tile in tiles:
             for index, season in enumerate(wanted):
                 needs = [
-                    task
-                    for (interval, source), task in sorted(ingests.items())
-                    if interval in season.intervals and _meet(covered[source], tile.window)
+                    ingests[image.name]
+                    for image in images
+                    if season.true_period.contains(image.day) and _meet(covered[image.source], tile.window)
                 ]
                 composites[tile.name, index] = add(
                     make_task(
@@ -169,9 +188,8 @@ def _plan(place: Place) -> Plan:
                         params={
                             "tile": tile.name,
                             "season": index,
-                            "data": name,
-                            "mask": entry.mask,
-                            "additional": entry.additional,
+                            "days": str(season.true_period),
+                            "archive": archive.about(),
                             "percentiles": list(recipe.steps.composite.percentiles),
                         },
                         inputs={"grid": place.grid.digest, "area": geometry[tile.name], "px": recipe.tile_px},
@@ -191,6 +209,7 @@ def _plan(place: Place) -> Plan:
                         "tile": tile.name,
                         "variable": one.variable,
                         "window_years": recipe.steps.fill.window_years,
+                        "seasons": [_season_word(season) for season in wanted],
                         **describe(one),
                     },
                     inputs={
@@ -238,12 +257,13 @@ def _clip(area: BaseGeometry, tile: Tile) -> str:
 def _hashes(place: Place, features: Features) -> dict[str, tuple[str, int]]:
     """sha256 and size of every source file that any task reads, two files at a time."""
     paths = [found.path for one in features.series for row in one.found for found in row if found]
-    paths += [found.path for found in features.static]
+    paths += [found.path for covariate in features.static for found in covariate.layers]
     for name, entry in place.recipe.data.items():
-        if isinstance(entry, PointsData):
+        if isinstance(entry, SampleData):
             paths.append(Path(place.data[name]))
-        if isinstance(entry, GladData):
-            paths += [file.path for file in archive_files(place)]
+        if isinstance(entry, ArchiveData):
+            paths += [path for image in archive_images(place) for path in image.files]
+    paths = sorted(set(paths))
     with ThreadPoolExecutor(2) as pool:
         return {
             str(path): (value, path.stat().st_size)
@@ -251,22 +271,20 @@ def _hashes(place: Place, features: Features) -> dict[str, tuple[str, int]]:
         }
 
 
-def archive_files(place: Place) -> list[glad.GladFile]:
-    """The archive's files that the recipe needs, sorted. Lists folders."""
-    name = next(n for n, d in place.recipe.data.items() if isinstance(d, GladData))
-    wanted = sorted({i for season in seasons(place.recipe.years_) for i in season.intervals})
-    change = pyproj.Transformer.from_crs(place.grid.crs, "EPSG:4326", always_xy=True)
-    lonlat = transform(change.transform, place.area)
-    files = glad.scenes(Path(place.data[name]), intervals=wanted, area_lonlat=lonlat)
-    if not files:
+def archive_images(place: Place) -> list[Image]:
+    """The archive's images that the recipe needs, by name. Lists folders, reads headers."""
+    archive, named = archive_of(place.recipe, place.data), place.recipe.archive_
+    assert archive is not None and named is not None
+    images = archive.images(place.recipe.seasons_, grid=place.grid, area=place.area)
+    if not images:
         raise SourceError.sentence(
             "use",
-            f"data `{name}`",
+            f"data `{named[0]}`",
             "the number of its files in the area and the years",
             0,
             "check --data, `area` and `years`",
         )
-    return files
+    return images
 
 
 def _meet(one: Window, other: Window) -> bool:
@@ -274,17 +292,23 @@ def _meet(one: Window, other: Window) -> bool:
 
 
 def _ingest_tasks(
-    place: Place, files: Sequence[glad.GladFile], hashes: Mapping[str, tuple[str, int]]
-) -> dict[tuple[int, str], Task]:
-    tasks = {}
-    for file in files:
-        tasks[file.interval, file.tile_name] = make_task(
+    place: Place, archive: Archive, images: Sequence[Image], hashes: Mapping[str, tuple[str, int]]
+) -> dict[str, Task]:
+    """Image -> its task. The mask does not enter: codes are kept as they are."""
+    about = {key: value for key, value in archive.about().items() if key not in ("mask", "additional")}
+    return {
+        image.name: make_task(
             "ingest",
-            f"{file.tile_name}-{file.interval}",
-            params={"interval": file.interval, "glad_tile": file.tile_name},
-            inputs={"sha256": hashes[str(file.path)][0], "grid": place.grid.digest, "window": list(place.window)},
+            image.name,
+            params={"image": image.name, "day": image.day.isoformat(), "archive": about},
+            inputs={
+                "sha256": [hashes[str(path)][0] for path in image.files],
+                "grid": place.grid.digest,
+                "window": list(place.window),
+            },
         )
-    return tasks
+        for image in images
+    }
 
 
 def _learning(
@@ -300,7 +324,13 @@ def _learning(
     train = recipe.steps.train
     assert train is not None
     samples = read_samples(place)
-    static = {found.name.variable: hashes[str(found.path)][0] for found in features.static}
+    static = {
+        one.variable: {
+            "layers": [[str(found.name.period), hashes[str(found.path)][0]] for found in one.layers],
+            "resampling": one.resampling,
+        }
+        for one in features.static
+    }
     names = list(features.names)
     table = add(
         make_task(
@@ -313,7 +343,7 @@ def _learning(
                 "folds": train.folds,
                 "seed": train.seed,
             },
-            inputs={"table": samples.digest},
+            inputs={"table": samples.digest, "legend": digest(place.legend_csv)},
         )
     )
     overlays = []
@@ -330,7 +360,13 @@ def _learning(
                     )
                 )
             )
-    common = {"classes": list(samples.classes), "seed": train.seed, "learners": list(train.learners), "features": names}
+    common = {
+        "classes": list(samples.classes),
+        "seed": train.seed,
+        "learners": list(train.learners),
+        "features": names,
+        "missing": train.missing,
+    }
     fits = []
     for learner in train.learners:
         for design in ("spatial", "random"):

@@ -109,7 +109,7 @@ def _seasonal(place: Place, features: Features) -> list[Publication]:
                 result.append(Publication(layer, flag, season.true_period, "fill", one.variable, "companions", band))
         if place.recipe.steps.composite is not None:
             for which, variable in enumerate(SUPPORT):
-                name = _name(place, variable, "landsat.glad.ard", "count", season.period)
+                name = _name(place, variable, features.series[0].method, "count", season.period)
                 unit = "day" if variable == "days.to.clear" else "observation"
                 layer = Layer(name, f"{_words(variable)}, {_season(season)}", unit, "count", default_style(name))
                 part = f"{season.year}-{season.name}"

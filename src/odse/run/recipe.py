@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from odse.errors import RecipeError
+from odse.errors import PeriodError, RecipeError
+from odse.layer.period import Season, seasons
+from odse.layer.scheme import SeasonScheme, season_scheme
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
@@ -57,12 +60,52 @@ class GladData(_Part):
     """With mask ``eumap``: keep the codes 11 to 17 too."""
 
 
+Bands = Annotated[dict[Name, str], Field(min_length=1)]
+"""Our name of a band (blue, green, red, nir, swir1, swir2, thermal, ...) -> the archive's."""
+MaskWords = str | tuple[str, ...]
+"""The name of a mask, or the quality words to reject."""
+Method = Annotated[str, Field(pattern=r"^[a-z0-9.]+$")]
+
+
+class NetcdfData(_Part):
+    """A CF cube in netCDF with a quality variable: one file, or the files of a folder that make one cube."""
+
+    kind: Literal["netcdf"]
+    bands: Bands
+    """Our name of each band and its variable."""
+    quality: str
+    """The quality variable."""
+    product: Literal["scl", "landsat-c1", "landsat-c2", "hls", "force"]
+    """Whose codes the quality variable has."""
+    mask: MaskWords = "clear"
+    files: tuple[str, ...] = ("*.nc",)
+    """Patterns of the files of a folder that make one cube."""
+    method: Method
+    """Third field of the names of its layers."""
+
+
+class LandsatData(_Part):
+    """Landsat scenes as the USGS delivers them, each on a grid of its own."""
+
+    kind: Literal["landsat"]
+    bands: Bands
+    """Our name of each band and how its file ends."""
+    product: Literal["landsat-c1-bqa", "landsat-c1", "landsat-c2"]
+    mask: MaskWords = "clear"
+    method: Method
+    """Third field of the names of its layers."""
+
+
 class LayersData(_Part):
-    """A folder of GeoTIFFs named by either convention, on the recipe's grid."""
+    """A folder of GeoTIFFs named by either convention."""
 
     kind: Literal["layers"]
     static: bool = False
-    """True: one value for all years (terrain). False: a series of seasons."""
+    """True: one layer for all years (terrain), or one a year. False: a series of seasons."""
+    resampling: Literal["nearest", "mode", "bilinear", "average"] | None = None
+    """How a layer on another grid is brought to the recipe's; without it such a layer is refused."""
+    categories: tuple[str, ...] = ()
+    """Variables whose numbers are classes: each class becomes a covariate of its own."""
     variables: tuple[str, ...] | None = None
     role: Literal["covariate", "truth"] = "covariate"
     """``truth``: known class maps, shown beside the result and scored against it; never seen by a learner."""
@@ -77,7 +120,8 @@ class PointsData(_Part):
     class_: str = Field(default="class", alias="class")
     """Column with the class: its code, or its value in the legend."""
     weight: str | None = None
-    legend: Literal["clc"] = "clc"
+    legend: str = "clc"
+    """`clc`, or a CSV file beside the recipe (value, code, label, color)."""
     x: str | None = None
     y: str | None = None
     """Columns of a CSV with the place, in ``crs``."""
@@ -86,13 +130,43 @@ class PointsData(_Part):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
-Data = Annotated[GladData | LayersData | PointsData, Field(discriminator="kind")]
+class LabelsData(_Part):
+    """Samples from a raster of class values: every labelled pixel is one."""
+
+    kind: Literal["labels"]
+    year: int
+    """The year that the labels describe."""
+    variable: str | None = None
+    """Of a netCDF file: the variable with the classes."""
+    unlabelled: tuple[int, ...] = ()
+    """Values that mean: nothing is known here."""
+    legend: str = "clc"
+    """`clc`, or a CSV file beside the recipe (value, code, label, color)."""
+    every: Annotated[int, Field(ge=1)] = 1
+    """Take every n-th pixel in both directions."""
+
+
+Data = Annotated[
+    GladData | NetcdfData | LandsatData | LayersData | PointsData | LabelsData, Field(discriminator="kind")
+]
+ArchiveData = GladData | NetcdfData | LandsatData
+SampleData = PointsData | LabelsData
 
 
 class Composite(_Part):
-    seasons: Literal["odse"] = "odse"
+    seasons: str | dict[str, Any] = "odse"
+    """A scheme (odse, calendar, slide, bimonthly), or one's own: name -> [MM-DD, MM-DD] or {intervals, dates}."""
     percentiles: tuple[Annotated[int, Field(ge=0, le=100)], ...] = (25, 50, 75)
     method: Literal["linear"] = "linear"
+
+    @field_validator("seasons")
+    @classmethod
+    def _known(cls, value: str | dict[str, Any]) -> str | dict[str, Any]:
+        try:
+            season_scheme(value)
+        except PeriodError as error:
+            raise ValueError(str(error)) from None
+        return value
 
 
 class Fill(_Part):
@@ -115,6 +189,8 @@ class Train(_Part):
     folds: Annotated[int, Field(ge=2, le=20)] = 5
     min_per_class: Annotated[int, Field(ge=2)] = 10
     rare: Literal["merge-up", "drop", "refuse"] = "merge-up"
+    missing: Literal["drop", "median"] = "drop"
+    """Where a covariate has no value: leave sample and pixel out, or let the samples' median stand in."""
     seed: int = 0
 
     @field_validator("learners")
@@ -177,23 +253,24 @@ class Recipe(_Part):
     @model_validator(mode="after")
     def _every_key_has_effect(self) -> Recipe:
         """Refuse what would be ignored."""
-        kinds = {name: data.kind for name, data in self.data.items()}
         steps = self.steps
-        archives = [n for n, k in kinds.items() if k == "glad"]
-        points = [n for n, k in kinds.items() if k == "points"]
+        archives = [n for n, d in self.data.items() if isinstance(d, ArchiveData)]
+        points = [n for n, d in self.data.items() if isinstance(d, SampleData)]
         layers = [d for d in self.data.values() if isinstance(d, LayersData)]
         if len(archives) > 1 or len(points) > 1:
             raise ValueError("`data` may hold one archive and one set of points")
         if archives and steps.composite is None:
             raise ValueError(f"`data.{archives[0]}` has no effect without `steps.composite`")
         if steps.composite is not None and not archives:
-            raise ValueError("`steps.composite` has no effect without an archive (`kind: glad`) in `data`")
+            raise ValueError(
+                "`steps.composite` has no effect without an archive (`kind: glad`, `netcdf` or `landsat`) in `data`"
+            )
         if not archives and not any(not d.static and d.role == "covariate" for d in layers):
             raise ValueError("`data` holds no series: give an archive, or `layers` that are not static")
         if points and steps.train is None:
             raise ValueError(f"`data.{points[0]}` has no effect without `steps.train`")
         if steps.train is not None and not points:
-            raise ValueError("`steps.train` has no effect without samples (`kind: points`) in `data`")
+            raise ValueError("`steps.train` has no effect without samples (`kind: points` or `labels`) in `data`")
         if steps.predict is not None and steps.train is None:
             raise ValueError("`steps.predict` has no effect without `steps.train`")
         if steps.train is not None and steps.predict is None:
@@ -201,6 +278,8 @@ class Recipe(_Part):
         if steps.derive and steps.train is None:
             raise ValueError("`steps.derive` has no effect without `steps.train`")
         for data in layers:
+            if data.categories and not data.static:
+                raise ValueError("`categories` are of static `layers`: a series of seasons holds numbers")
             if data.static and steps.train is None and data.role == "covariate":
                 raise ValueError("static `layers` have no effect without `steps.train`")
         return self
@@ -208,6 +287,26 @@ class Recipe(_Part):
     @property
     def years_(self) -> tuple[int, ...]:
         return parse_years(self.years)
+
+    @cached_property
+    def scheme_(self) -> SeasonScheme:
+        """How its years are cut into seasons."""
+        return season_scheme(self.steps.composite.seasons if self.steps.composite else "odse")
+
+    @property
+    def seasons_(self) -> tuple[Season, ...]:
+        """Its seasons in the order of time."""
+        return tuple(seasons(self.years_, scheme=self.scheme_))
+
+    @property
+    def archive_(self) -> tuple[str, ArchiveData] | None:
+        """Name and description of its archive."""
+        return next(((n, d) for n, d in self.data.items() if isinstance(d, ArchiveData)), None)
+
+    @property
+    def samples_(self) -> tuple[str, SampleData] | None:
+        """Name and description of its samples."""
+        return next(((n, d) for n, d in self.data.items() if isinstance(d, SampleData)), None)
 
     @property
     def predict_years_(self) -> tuple[int, ...]:
@@ -295,13 +394,26 @@ def _sentence(error: ValidationError, node: yaml.Node | None, where: str) -> Rec
 
 _TAGS = {
     "glad",
+    "netcdf",
+    "landsat",
     "layers",
     "points",
+    "labels",
     "constrained-int",
     "constrained-str",
     "GridSpec",
     "literal['odse-30m']",
     "literal['all']",
+}
+
+
+_KINDS: dict[str, type[BaseModel]] = {
+    "glad": GladData,
+    "netcdf": NetcdfData,
+    "landsat": LandsatData,
+    "layers": LayersData,
+    "points": PointsData,
+    "labels": LabelsData,
 }
 
 
@@ -314,7 +426,7 @@ def _known_keys(words: list[str]) -> list[str]:
         elif model == "data":
             model = "kind"
         elif model == "kind":
-            model = {"glad": GladData, "layers": LayersData, "points": PointsData}[word]
+            model = _KINDS[word]
         elif word == "GridSpec":
             model = GridSpec
         elif word in model.model_fields:

@@ -12,11 +12,12 @@ import shapely
 
 from odse.errors import SamplesError
 from odse.grid import Tile
-from odse.layer.legend import Legend, clc_legend
+from odse.layer.legend import Legend
 from odse.learn.folds import fold_ledger
 from odse.learn.samples import merge_rare
-from odse.run.recipe import PointsData
+from odse.run.recipe import LabelsData
 from odse.run.task import Place
+from odse.sources.labels import read_labels
 from odse.sources.points import read_points
 from odse.store.receipts import digest
 
@@ -69,21 +70,32 @@ class SampleSet:
 
 def read_samples(place: Place) -> SampleSet:
     """The samples of a recipe. Raises SamplesError when none is usable or all are of one class."""
-    name, entry = next((n, d) for n, d in place.recipe.data.items() if isinstance(d, PointsData))
-    train = place.recipe.steps.train
-    assert train is not None
-    legend = clc_legend(None)
-    table = read_points(
-        place.data[name],
-        crs_to=place.grid.crs,
-        date=entry.date,
-        class_=entry.class_,
-        weight=entry.weight,
-        legend=legend,
-        x=entry.x,
-        y=entry.y,
-        crs=entry.crs,
-    )
+    named, train = place.recipe.samples_, place.recipe.steps.train
+    assert train is not None and named is not None
+    name, entry = named
+    legend = place.legend
+    if isinstance(entry, LabelsData):
+        table = read_labels(
+            place.data[name],
+            crs_to=place.grid.crs,
+            year=entry.year,
+            legend=legend,
+            variable=entry.variable,
+            unlabelled=entry.unlabelled,
+            every=entry.every,
+        )
+    else:
+        table = read_points(
+            place.data[name],
+            crs_to=place.grid.crs,
+            date=entry.date,
+            class_=entry.class_,
+            weight=entry.weight,
+            legend=legend,
+            x=entry.x,
+            y=entry.y,
+            crs=entry.crs,
+        )
     inside = shapely.contains_xy(place.area, table["x"].to_numpy(), table["y"].to_numpy())
     if not inside.any():
         raise SamplesError.sentence(

@@ -10,19 +10,40 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
-from odse.derive.indices import bands_of
-from odse.errors import DeriveError, RecipeError, SourceError
-from odse.grid import Grid
-from odse.layer.period import Season, season_of, seasons
-from odse.raster.encoding import Encoding, encoding_
-from odse.run.recipe import GladData, LayersData, Recipe
-from odse.sources.glad import BANDS
-from odse.sources.layers import FoundLayer, check_on_grid, scan
+import numpy as np
+import numpy.typing as npt
 
-TERRAIN = ("slope",)
-"""What can be derived from a static elevation layer."""
+from odse.derive.indices import bands_of
+from odse.derive.terrain import HALO_PX
+from odse.errors import DeriveError, RecipeError, SourceError
+from odse.grid import Grid, Window
+from odse.layer.period import Season, season_of
+from odse.learn.features import Categories
+from odse.raster.encoding import Encoding
+from odse.run.recipe import ArchiveData, GladData, LayersData, NetcdfData, Recipe
+from odse.sources.archive import Archive, GladArchive, SceneArchive
+from odse.sources.layers import (
+    FoundLayer,
+    Resampling,
+    check_on_grid,
+    check_resampling,
+    classes_in,
+    of_year,
+    read_window,
+    scan,
+)
+
+TERRAIN = tuple(name for name, halo in HALO_PX.items() if halo is not None)
+"""What can be derived from a static elevation layer, tile by tile."""
+TEMPERATURE: dict[str, Literal["mean", "min", "max"]] = {
+    "temperature.mean": "mean",
+    "temperature.min": "min",
+    "temperature.max": "max",
+}
+"""Clear-sky temperature by latitude and season."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +59,36 @@ class Series:
     """How the filled values are stored."""
     found: tuple[tuple[FoundLayer | None, ...], ...] = ()
     """[season][statistic]: the ready layer, or None where there is none. Empty for the archive's composites."""
+    resampling: Resampling | None = None
+    """How its ready layers come to the grid, where they lie on another."""
 
     def band(self, season_index: int, statistic_index: int) -> int:
         """Number (from 1) of a band in the work file of the filled series."""
         return season_index * len(self.statistics) + statistic_index + 1
+
+
+@dataclass(frozen=True)
+class Covariate:
+    """One variable that is no series of seasons: one layer for all years, or one a year."""
+
+    variable: str
+    layers: tuple[FoundLayer, ...]
+    resampling: Resampling | None = None
+    categories: Categories | None = None
+    """Where its numbers are classes: those that get a column."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of its features."""
+        return self.categories.columns if self.categories else (self.variable,)
+
+    def read(self, window: Window, grid: Grid, year: int) -> npt.NDArray[np.float32]:
+        """(y, x) of a year in a window of the grid, NaN where nothing is known. Reads a file."""
+        found = of_year(self.layers, year)
+        if found is None:
+            return np.full((window[3] - window[1], window[2] - window[0]), np.nan, dtype=np.float32)
+        values = read_window(found, window, grid, resampling=self.resampling)
+        return np.asarray(np.ma.filled(values.astype(np.float32), np.nan), dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -50,7 +97,7 @@ class Features:
 
     series: tuple[Series, ...]
     seasons: tuple[Season, ...]
-    static: tuple[FoundLayer, ...]
+    static: tuple[Covariate, ...]
     derived: tuple[str, ...]
 
     @cached_property
@@ -67,9 +114,13 @@ class Features:
             for statistic in series.statistics
         ]
         names += [
-            f"{index}_p50_{season}" for index in self.derived if index not in TERRAIN for season in self.season_names
+            f"{index}_p50_{season}"
+            for index in self.derived
+            if index not in TERRAIN and index not in TEMPERATURE
+            for season in self.season_names
         ]
-        names += [found.name.variable for found in self.static]
+        names += [f"{one}_{season}" for one in self.derived if one in TEMPERATURE for season in self.season_names]
+        names += [column for covariate in self.static for column in covariate.columns]
         return tuple(names + [index for index in self.derived if index in TERRAIN])
 
     def season_index(self, year: int, name: str) -> int | None:
@@ -77,22 +128,44 @@ class Features:
         return next((i for i, s in enumerate(self.seasons) if s.year == year and s.name == name), None)
 
 
+def archive_of(recipe: Recipe, data: Mapping[str, str]) -> Archive | None:
+    """The archive that a recipe names, where it lies on this machine."""
+    named = recipe.archive_
+    if named is None:
+        return None
+    name, entry = named
+    root = Path(data[name])
+    if isinstance(entry, GladData):
+        return GladArchive(root, entry.mask, entry.additional)
+    return SceneArchive(
+        entry.kind,
+        root,
+        tuple(entry.bands.items()),
+        entry.product,
+        entry.method,
+        entry.mask,
+        *((entry.files, entry.quality) if isinstance(entry, NetcdfData) else ()),
+    )
+
+
 def read_series(
     recipe: Recipe, data: Mapping[str, str], grid: Grid
-) -> tuple[tuple[Series, ...], tuple[FoundLayer, ...]]:
-    """The series and the static layers of a recipe. Reads headers of ready layers; refuses a raster on another grid."""
-    wanted = seasons(recipe.years_)
+) -> tuple[tuple[Series, ...], tuple[Covariate, ...]]:
+    """The series and the covariates of a recipe. Reads headers of ready layers, and layers of classes whole, in strips.
+
+    Refuses a raster on another grid, unless the recipe says how to resample it.
+    """
+    wanted = list(recipe.seasons_)
     series: list[Series] = []
-    static: list[FoundLayer] = []
+    static: list[Covariate] = []
     for name, entry in recipe.data.items():
-        if isinstance(entry, GladData):
-            composite = recipe.steps.composite
-            assert composite is not None
+        if isinstance(entry, ArchiveData):
+            composite, archive = recipe.steps.composite, archive_of(recipe, data)
+            assert composite is not None and archive is not None
             statistics = tuple(f"p{percentile}" for percentile in composite.percentiles)
-            for band in BANDS:
-                kind: Literal["thermal", "reflectance"] = "thermal" if band == "thermal" else "reflectance"
-                encoding = encoding_(recipe.steps.publish.encoding, kind=kind)
-                series.append(Series(band, statistics, "landsat.glad.ard", encoding))
+            for band in archive.bands:
+                encoding = archive.encoding(band, recipe.steps.publish.encoding)
+                series.append(Series(band, statistics, archive.method, encoding))
         elif isinstance(entry, LayersData) and entry.role == "covariate":
             found = scan(data[name], variables=entry.variables)
             if not found:
@@ -101,29 +174,60 @@ def read_series(
                 )
             for layer in found:
                 fault = check_on_grid(layer, grid)
-                if fault:
-                    raise SourceError(fault)
+                if fault and entry.resampling is None:
+                    raise SourceError(f"{fault}, or say how to resample it: `data.{name}.resampling`")
+                if fault and entry.resampling:
+                    check_resampling(layer, entry.resampling)
             if entry.static:
-                static += found
+                static += _covariates(found, name, entry, recipe, grid)
             else:
-                series += _series_of(found, wanted, name)
+                series += _series_of(found, wanted, name, entry.resampling)
     check_derived(recipe, series, static)
     return tuple(series), tuple(static)
 
 
-def _series_of(found: list[FoundLayer], wanted: list[Season], data_name: str) -> list[Series]:
+def _covariates(
+    found: list[FoundLayer], data_name: str, entry: LayersData, recipe: Recipe, grid: Grid
+) -> list[Covariate]:
+    """Ready layers by variable; what stands for each year is checked here, and which classes occur."""
+    by_variable: dict[str, list[FoundLayer]] = {}
+    for layer in found:
+        by_variable.setdefault(layer.name.variable, []).append(layer)
+    unknown = sorted(set(entry.categories) - set(by_variable))
+    if unknown:
+        raise RecipeError.sentence(
+            "use",
+            f"data `{data_name}`",
+            "one of its categories",
+            f"{unknown[0]}, none of its variables ({', '.join(sorted(by_variable))})",
+            "correct the name",
+        )
+    result = []
+    for variable, layers in sorted(by_variable.items()):
+        for year in recipe.years_:
+            of_year(layers, year)
+        kinds = None
+        if variable in entry.categories:
+            kinds = Categories.of(variable, classes_in(layers))
+        result.append(Covariate(variable, tuple(layers), entry.resampling, kinds))
+    return result
+
+
+def _series_of(
+    found: list[FoundLayer], wanted: list[Season], data_name: str, resampling: Resampling | None
+) -> list[Series]:
     """Group ready layers by variable and statistic; a layer outside the recipe's years is not used."""
     groups: dict[tuple[str, str], dict[str, dict[tuple[int, str], FoundLayer]]] = {}
     for layer in found:
         if layer.name.period is None:
             continue
-        season = season_of(layer.name.period)
+        season = season_of(layer.name.period, scheme=wanted[0].scheme)
         if season is None:
             raise SourceError.sentence(
                 "use",
                 f"layer {layer.path.name}",
                 "its period",
-                f"{layer.name.period}, no season of the scheme odse",
+                f"{layer.name.period}, no season of the scheme {wanted[0].scheme}",
                 "mark the data as `static: true` or take it out",
             )
         slots = groups.setdefault((layer.name.variable, layer.name.method), {}).setdefault(layer.name.type, {})
@@ -145,14 +249,24 @@ def _series_of(found: list[FoundLayer], wanted: list[Season], data_name: str) ->
                 0,
                 "change `years` or the folder",
             )
-        result.append(Series(variable, types, method, present[0].encoding, grid_of_layers))
+        result.append(Series(variable, types, method, present[0].encoding, grid_of_layers, resampling))
     return result
 
 
-def check_derived(recipe: Recipe, series: list[Series], static: list[FoundLayer]) -> None:
+def check_derived(recipe: Recipe, series: list[Series], static: list[Covariate]) -> None:
     """Refuse a derived covariate whose inputs are not there."""
     have = {one.variable for one in series if "p50" in one.statistics}
     for index in recipe.steps.derive:
+        if index in TEMPERATURE:
+            continue
+        if index in HALO_PX and index not in TERRAIN:
+            raise DeriveError.sentence(
+                "derive",
+                f"`{index}`",
+                "what it needs",
+                "the whole catchment, not a tile",
+                "make it once for the area and give it as a static layer",
+            )
         if index in TERRAIN:
             if elevation_of(static) is None:
                 raise RecipeError.sentence(
@@ -174,9 +288,9 @@ def check_derived(recipe: Recipe, series: list[Series], static: list[FoundLayer]
             )
 
 
-def elevation_of(static: list[FoundLayer] | tuple[FoundLayer, ...]) -> FoundLayer | None:
-    """The static layer that holds elevation, if any."""
-    return next((found for found in static if found.name.variable.startswith("elev")), None)
+def elevation_of(static: list[Covariate] | tuple[Covariate, ...]) -> Covariate | None:
+    """The covariate that holds elevation, if any."""
+    return next((one for one in static if one.variable.startswith("elev")), None)
 
 
 def describe(series: Series) -> dict[str, Any]:
@@ -185,4 +299,5 @@ def describe(series: Series) -> dict[str, Any]:
         "variable": series.variable,
         "statistics": list(series.statistics),
         "encoding": series.encoding.name,
+        "resampling": series.resampling,
     }

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -25,25 +26,27 @@ from threadpoolctl import threadpool_limits
 
 from odse import __version__
 from odse.grid import Tile
-from odse.layer.period import seasons
 from odse.learn.accuracy import accuracy_report
 from odse.learn.ensemble import Ensemble, fit_fold, fit_member, fit_stack
+from odse.learn.features import Missing
 from odse.learn.importance import held_out_importance
 from odse.learn.model import Model, member_from_files, member_to_files
 from odse.learn.predict import to_percent
-from odse.quality import glad_mask
-from odse.raster.cog import Part, area_mask, write_cog
+from odse.raster.cog import Part as LayerPart
+from odse.raster.cog import area_mask, write_cog
 from odse.raster.preview import preview
 from odse.raster.work import read_work, write_work
 from odse.run.covariates import at_points, of_rows
 from odse.run.publication import Publication
 from odse.run.samples import SampleSet, read_samples
-from odse.run.series import Features, Series, read_series
+from odse.run.series import Features, Series, archive_of, read_series
 from odse.run.task import Place, Task
 from odse.series.composite import composite_bands, support
 from odse.series.fill import fill_many
-from odse.sources import glad
+from odse.sources.archive import Archive, Image
+from odse.sources.ingested import Part, read_stack
 from odse.sources.layers import read_window
+from odse.sources.scenes import MASKED, USABLE
 from odse.store.files import put_bytes, sha256_of
 from odse.store.receipts import Output, Receipt, State, read_receipt, write_receipt
 
@@ -112,25 +115,24 @@ def carry_out(task: Task, place: Place, shared: Mapping[str, Any]) -> Receipt:
 
 def ingest(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any]) -> Made:
     """Decode a source file once and keep it on the target grid."""
-    path = Path(shared["archive"][f"{task.params['glad_tile']}/{task.params['interval']}"])
-    file = glad.GladFile(path, task.params["glad_tile"], task.params["interval"])
+    image: Image = shared["image"]
     out = place.work("ingest", f"{task.name}.tif")
     with clock.of("read"):
-        report = glad.ingest(file, out, grid=place.grid, window=place.window)
+        report = archive_at(place).ingest(image, out, grid=place.grid, window=place.window)
     return Made(
         outputs=(out,) if report.state == "done" else (),
         state=report.state,
         counts=dict(report.counts),
         statistics={"window": list(report.window) if report.window else None},
-        inputs={path.name: sha256_of(path)},
+        inputs={path.name: sha256_of(path) for path in image.files},
         notes=report.notes,
     )
 
 
 def composite(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any]) -> Made:
-    """One Tile and season: the percentiles of 7 bands, and what supports them."""
-    tile = place.tile(task.params["tile"])
-    season = seasons(place.recipe.years_)[task.params["season"]]
+    """One Tile and season: the percentiles of every band, and what supports them."""
+    tile, archive = place.tile(task.params["tile"]), archive_at(place)
+    season = place.recipe.seasons_[task.params["season"]]
     parts = []
     for need in task.needs:
         receipt = read_receipt(place.folder, need)
@@ -139,22 +141,28 @@ def composite(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any])
             continue
         path = place.folder / receipt.outputs[0].path if receipt.outputs else None
         window = receipt.statistics["window"]
-        parts.append(glad.Part(receipt.parameters["interval"], path, tuple(window) if window else None))
+        day = date.fromisoformat(receipt.parameters["day"]).toordinal()
+        parts.append(Part(day, path, tuple(window) if window else None))
     percentiles = tuple(task.params["percentiles"])
     with clock.of("read"):
-        intervals, values, quality, unreadable = glad.read_stack(parts, tile)
+        days_seen, values, codes, seen, unreadable = read_stack(
+            parts, tile, bands=len(archive.bands), seen=archive.seen
+        )
     with clock.of("compute"):
         outside = ~area_mask(place.area, tile)
-        quality[:, outside] = 0
+        seen[:, outside] = False
         unreadable[:, outside] = False
-        keep = glad_mask(task.params["mask"], additional=task.params["additional"])
-        result, _ = composite_bands(values, quality, keep=keep, percentiles=percentiles, valid=glad.VALID)
-        days = np.array([glad.days_from_middle(i, season) for i in intervals], dtype=np.int16)
+        quality = np.where(seen, np.where(archive.usable[codes], USABLE, MASKED), 0).astype(np.uint8)
+        keep = np.zeros(256, dtype=np.uint8)
+        keep[USABLE] = 1
+        result, _ = composite_bands(values, quality, keep=keep, percentiles=percentiles, valid=archive.valid)
+        middle = season.true_period.middle.toordinal()
+        days = np.array([day - middle for day in days_seen], dtype=np.int16)
         supports = support(quality, days, keep=keep, unreadable=unreadable)
         layers = np.stack([supports[name] for name in ("clear", "seen", "unreadable", "days_to_clear")])
         layers[:, outside] = 255
     out, out_support = place.work("composite", f"{task.name}.tif"), place.work("support", f"{task.name}.tif")
-    names = [f"{band}_p{p}" for band in glad.BANDS for p in percentiles]
+    names = [f"{band}_p{p}" for band in archive.bands for p in percentiles]
     with clock.of("write"):
         write_work(
             out,
@@ -179,7 +187,7 @@ def composite(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any])
         counts={
             "pixels": inside,
             "pixels_with_clear": clear,
-            "images": len(intervals),
+            "images": len(days_seen),
             "unreadable": sum(part.path is None for part in parts),
         },
     )
@@ -188,13 +196,18 @@ def composite(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any])
 def fill(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any]) -> Made:
     """One Tile and variable: the whole series without gaps, and how each value came to be."""
     tile, series = place.tile(task.params["tile"]), _series(place, task.params["variable"])
-    wanted = seasons(place.recipe.years_)
+    wanted = place.recipe.seasons_
     outside = ~area_mask(place.area, tile)
     with clock.of("read"):
         values, nodata = _gappy(place, tile, series, task)
     values[:, :, outside] = nodata
     with clock.of("compute"):
-        filled = fill_many(values, nodata=nodata, seasons_per_year=4, window_years=task.params["window_years"])
+        filled = fill_many(
+            values,
+            nodata=nodata,
+            seasons_per_year=len(place.recipe.scheme_.names),
+            window_years=task.params["window_years"],
+        )
         if series.found:
             stored = filled.values
         else:
@@ -232,11 +245,11 @@ def _phase_counts(phase: Array) -> dict[str, int]:
 
 def _gappy(place: Place, tile: Tile, series: Series, task: Task) -> tuple[Array, int]:
     """(statistic, time, y, x) of a variable as it was composited or delivered, and its no-data value."""
-    wanted = seasons(place.recipe.years_)
+    wanted = place.recipe.seasons_
     shape = (len(series.statistics), len(wanted), *tile.shape)
     if not series.found:
         values = np.zeros(shape, dtype=np.uint16)
-        first = glad.BANDS.index(series.variable) * len(series.statistics)
+        first = archive_at(place).bands.index(series.variable) * len(series.statistics)
         for t, season in enumerate(wanted):
             path = place.work("composite", tile.name, f"{season.year}-{season.name}.tif")
             values[:, t] = read_work(path, bands=[first + s + 1 for s in range(len(series.statistics))])
@@ -246,7 +259,10 @@ def _gappy(place: Place, tile: Tile, series: Series, task: Task) -> tuple[Array,
     for t, row in enumerate(series.found):
         for s, found in enumerate(row):
             if found is not None:
-                values[s, t] = read_window(found, tile.window, place.grid).filled(nodata)
+                layer = read_window(found, tile.window, place.grid, resampling=series.resampling)
+                if layer.dtype.kind == "f":
+                    layer = np.ma.floor(layer + 0.5)
+                values[s, t] = layer.filled(nodata)
     return values, nodata
 
 
@@ -257,12 +273,25 @@ def _series(place: Place, variable: str) -> Series:
 _FEATURES: dict[tuple[str, ...], Features] = {}
 
 
+_ARCHIVES: dict[tuple[str, ...], Archive] = {}
+
+
+def archive_at(place: Place) -> Archive:
+    """The archive of a place's recipe; headers are read once a process."""
+    key = (place.recipe.model_dump_json(), *sorted(place.data.values()))
+    if key not in _ARCHIVES:
+        archive = archive_of(place.recipe, place.data)
+        assert archive is not None
+        _ARCHIVES[key] = archive
+    return _ARCHIVES[key]
+
+
 def features_of(place: Place) -> Features:
     """The features of a place's recipe; headers are read once a process."""
     key = (place.recipe.model_dump_json(), *sorted(place.data.values()))
     if key not in _FEATURES:
         series, static = read_series(place.recipe, place.data, place.grid)
-        _FEATURES[key] = Features(series, tuple(seasons(place.recipe.years_)), static, place.recipe.steps.derive)
+        _FEATURES[key] = Features(series, place.recipe.seasons_, static, place.recipe.steps.derive)
     return _FEATURES[key]
 
 
@@ -305,24 +334,28 @@ class Table:
     weight: npt.NDArray[np.float64]
     ledger: pd.DataFrame
     known: npt.NDArray[np.bool_]
-    """Rows of the sample table whose features are all known; the other fields hold only these."""
+    """Rows of the sample table whose features are known, by the rule; the other fields hold only these."""
+    missing: Missing
+    """What is done where a feature has no value."""
 
 
 def read_table(place: Place, needs: tuple[str, ...]) -> Table:
     """Put the overlays of all tiles together."""
-    chosen = read_samples(place)
-    matrix = np.full((len(chosen.table), len(features_of(place).names)), np.nan, dtype=np.float32)
+    chosen, names, train = read_samples(place), features_of(place).names, place.recipe.steps.train
+    assert train is not None
+    matrix = np.full((len(chosen.table), len(names)), np.nan, dtype=np.float32)
     for need in needs:
         if need.startswith("overlay/"):
             with np.load(place.work("overlay", f"{need.removeprefix('overlay/')}.npz"), allow_pickle=False) as data:
                 matrix[data["rows"]] = data["features"]
-    known: npt.NDArray[np.bool_] = np.asarray(np.isfinite(matrix).all(axis=1))
+    missing = Missing.fit(matrix, names, rule=train.missing)
+    matrix, known = missing.apply(matrix)
     index = {code: i for i, code in enumerate(chosen.classes)}
     target = chosen.table["target"].map(index).to_numpy().astype(np.int64)
     weight = chosen.table["weight"].to_numpy(dtype=np.float64)
     ledger = chosen.ledger(place)
     book = ledger.loc[known].reset_index(drop=True)
-    return Table(chosen, matrix[known], np.asarray(target[known]), weight[known], book, known)
+    return Table(chosen, matrix[known], np.asarray(target[known]), weight[known], book, known, missing)
 
 
 def fit(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any]) -> Made:
@@ -399,7 +432,12 @@ def train(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any]) -> 
         Ensemble(tuple(members), final),
         classes=tuple(classes),
         features=tuple(task.params["features"]),
-        about={"samples": table.samples.digest, "title": place.recipe.title},
+        about={
+            "samples": table.samples.digest,
+            "title": place.recipe.title,
+            "missing": table.missing.to_dict(),
+            "categories": [one.categories.to_dict() for one in features_of(place).static if one.categories],
+        },
     )
     folder = place.folder / "model"
     paths = []
@@ -417,6 +455,7 @@ def predict(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any]) -
     model = Model.from_files(_files(place.folder / "model" / "landcover"))
     chosen_legend = read_samples(place).legend
     codes = np.array([chosen_legend.by_code[code].value for code in model.classes], dtype=np.uint8)
+    missing = Missing.from_dict(model.about["missing"])
     n = len(model.classes)
     out_bands = np.full((2 * n + 3, *tile.shape), 255, dtype=np.uint8)
     inside = area_mask(place.area, tile)
@@ -428,7 +467,8 @@ def predict(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any]) -
         with clock.of("read"):
             matrix = of_rows(features, place, tile, year, strip)
         with clock.of("compute"):
-            known = inside[strip].ravel() & np.isfinite(matrix).all(axis=1)
+            matrix, known = missing.apply(matrix)
+            known &= inside[strip].ravel()
             known_pixels += int(known.sum())
             if not known.any():
                 continue
@@ -456,7 +496,7 @@ def publish(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any]) -
     parts = []
     for need in task.needs:
         tile = place.tile(need.split("/")[1])
-        parts.append(Part(place.work(one.file, tile.name, f"{one.part}.tif"), one.band, tile.window))
+        parts.append(LayerPart(place.work(one.file, tile.name, f"{one.part}.tif"), one.band, tile.window))
     out = place.folder / one.href
     recipe = place.recipe
     with clock.of("write"):

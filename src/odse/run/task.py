@@ -13,6 +13,7 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from odse.grid import Grid, Tile, grid_, parse_tile
+from odse.layer.legend import Legend, clc_legend, legend_from_csv
 from odse.run.recipe import Recipe
 from odse.store.receipts import digest
 
@@ -85,6 +86,13 @@ class Place:
     """Name in the recipe -> path. Never part of a key."""
     area_wkb: bytes
     """The area in the grid's CRS."""
+    legend_csv: str = ""
+    """The recipe's own legend; empty: CORINE."""
+
+    @cached_property
+    def legend(self) -> Legend:
+        """The classes of samples and maps."""
+        return legend_from_csv(self.legend_csv) if self.legend_csv else clc_legend(None)
 
     @cached_property
     def grid(self) -> Grid:

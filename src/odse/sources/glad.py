@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -29,9 +28,9 @@ from rasterio.windows import Window as RasterWindow
 from shapely.geometry.base import BaseGeometry
 
 from odse.errors import GridError, SourceError, UnreadableError
-from odse.grid import Bounds, Grid, Tile, Window, glad_tiles_over, parse_glad_tile
-from odse.layer.period import Season, interval_period
-from odse.raster.work import environment, read_work, write_work
+from odse.grid import Bounds, Grid, Window, glad_tiles_over, parse_glad_tile
+from odse.raster.work import environment, write_work
+from odse.sources.ingested import IngestReport, snapped
 
 BANDS = ("blue", "green", "red", "nir", "swir1", "swir2", "thermal")
 VALID = ((1, 40000),) * 6 + ((1, 65000),)
@@ -41,8 +40,6 @@ FLAGS = 17
 UNKNOWN_FLAG = 255
 """What a code above FLAGS becomes: no mask keeps it, and it is not no-data."""
 
-State = Literal["done", "unreadable", "outside"]
-BLOCK = 512
 STRIP_ROWS = 512
 """Source rows decoded at a time: 33 MB of a whole tile's 256."""
 
@@ -59,27 +56,6 @@ class GladFile:
     def name(self) -> str:
         """As notes and errors call it: 014E_50N/909."""
         return f"{self.tile_name}/{self.interval}"
-
-
-@dataclass(frozen=True)
-class IngestReport:
-    """What became of one file."""
-
-    state: State
-    window: Window | None = None
-    """Pixels of the grid it covers; for an unreadable file those that its bounds, or its tile's other files, would cover."""
-    counts: Mapping[str, int] = field(default_factory=dict)
-    """pixels_seen, values_out_of_range (and out_of_range_<band>), flags_unknown; or unreadable."""
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Part:
-    """One ingested image for a stack; ``path`` is None when the file was unreadable."""
-
-    interval: int
-    path: Path | None
-    window: Window | None
 
 
 @dataclass(frozen=True)
@@ -153,15 +129,6 @@ def windows(files: Iterable[GladFile], *, grid: Grid, window: Window) -> dict[st
             covered = window
         result[name] = covered or (0, 0, 0, 0)
     return result
-
-
-def days_from_middle(interval: int, season: Season) -> int:
-    """Days between the middle of an interval and the middle of a season; negative before it.
-
-    >>> days_from_middle(909, Season("odse", "summer", 2019))
-    -32
-    """
-    return (interval_period(interval).middle - season.true_period.middle).days
 
 
 def ingest(file: GladFile, out: Path, *, grid: Grid, window: Window) -> IngestReport:
@@ -266,11 +233,7 @@ def _covered(grid: Grid, header: _Header, window: Window, file: GladFile) -> Win
         raise UnreadableError.sentence(
             "read", f"image {file.name}", "its place", f"{header.bounds}, outside {grid.crs}", "fetch it again"
         )
-    col0, row0, col1, row1 = grid.snap(box)
-    left, top, right, bottom = max(col0, window[0]), max(row0, window[1]), min(col1, window[2]), min(row1, window[3])
-    if right <= left or bottom <= top:
-        return None
-    return left // BLOCK * BLOCK, top // BLOCK * BLOCK, -(-right // BLOCK) * BLOCK, -(-bottom // BLOCK) * BLOCK
+    return snapped(grid.snap(box), window)
 
 
 def _warp(
@@ -359,38 +322,3 @@ def _nearest(grid: Grid, window: Window, transform: Affine, shape: tuple[int, in
         nearest[start : start + 256][good] = row[good] * shape[1] + column[good]
     nearest.flags.writeable = False
     return nearest
-
-
-def read_stack(
-    parts: Sequence[Part], tile: Tile
-) -> tuple[list[int], npt.NDArray[np.uint16], npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
-    """The ingested images of a work tile, one date an interval.
-
-    Gives the intervals, values (band=7, time, y, x) uint16, quality codes (time, y, x) uint8 and where a file was
-    unreadable (time, y, x). Where several source tiles meet, the first with a flag wins, in the order of their paths.
-    """
-    intervals = sorted({part.interval for part in parts})
-    values = np.zeros((7, len(intervals), *tile.shape), dtype=np.uint16)
-    quality = np.zeros((len(intervals), *tile.shape), dtype=np.uint8)
-    unreadable = np.zeros((len(intervals), *tile.shape), dtype=bool)
-    left, top, right, bottom = tile.window
-    for part in sorted(parts, key=lambda one: (one.interval, str(one.path))):
-        if part.window is None:
-            continue
-        col0, row0 = max(part.window[0], left), max(part.window[1], top)
-        col1, row1 = min(part.window[2], right), min(part.window[3], bottom)
-        if col0 >= col1 or row0 >= row1:
-            continue
-        t = intervals.index(part.interval)
-        here = (slice(row0 - top, row1 - top), slice(col0 - left, col1 - left))
-        if part.path is None:
-            unreadable[t][here] = True
-            continue
-        window = (col0 - part.window[0], row0 - part.window[1], col1 - part.window[0], row1 - part.window[1])
-        image = read_work(part.path, window=window)
-        new = (quality[t][here] == 0) & (image[7] != 0)
-        quality[t][here][new] = image[7][new].astype(np.uint8)
-        for band in range(7):
-            values[band, t][here][new] = image[band][new]
-    unreadable &= quality == 0
-    return intervals, values, quality, unreadable
