@@ -16,7 +16,16 @@ from markupsafe import Markup
 from odse.report.html import counted, kind_class, percent, render_template
 from odse.report.svg import Ring, View, circle, element, line, north_arrow, number, picture, rect, text, ticks
 
-LEVELS = ("3", "2", "1")
+
+def levels_of(accuracy: Mapping[str, Any]) -> list[str]:
+    """The levels that accuracy is told at, the finest first: 3, 2, 1 for CORINE.
+
+    >>> levels_of({"levels": {"1": {}, "2": {}}})
+    ['2', '1']
+    """
+    return sorted(accuracy["levels"], reverse=True)
+
+
 """Of the legend, finest first."""
 
 MOST_POINTS = 4000
@@ -108,10 +117,10 @@ def render_model(page: ModelPage) -> str:
                 "groups": page.accuracy["levels"][level]["classes"],
                 **heat(page.accuracy["levels"][level]),
             }
-            for level in LEVELS
+            for level in levels_of(page.accuracy)
         ],
         reliability=reliability_picture(page.accuracy["reliability"]),
-        confused=largest_confusions(page.accuracy["levels"]["3"]),
+        confused=largest_confusions(page.accuracy["levels"][levels_of(page.accuracy)[0]]),
         bins=bin_lines(page.accuracy["reliability"]),
         gap=stated_and_right(page.accuracy["reliability"]),
         importance=[
@@ -132,13 +141,15 @@ def headlines(page: ModelPage) -> list[dict[str, Any]]:
     """The numbers to know, each with what it means: name, value, words (shown value), meaning."""
     spatial, random = page.accuracy["designs"]["spatial"], page.accuracy["designs"]["random"]
     ensemble, constant = spatial["ensemble"], spatial["constant"]
-    overall = ensemble["levels"]["3"]["overall_accuracy"]
-    chance = constant["levels"]["3"]["overall_accuracy"]
-    flattery = random["ensemble"]["levels"]["3"]["overall_accuracy"] - overall
+    finest, *coarser = levels_of(page.accuracy)
+    overall = ensemble["levels"][finest]["overall_accuracy"]
+    chance = constant["levels"][finest]["overall_accuracy"]
+    flattery = random["ensemble"]["levels"][finest]["overall_accuracy"] - overall
     given, given_constant = (math.exp(-one["log_loss"]) for one in (ensemble, constant))
     gap = stated_and_right(page.accuracy["reliability"])
-    others = ", ".join(
-        f"{percent(ensemble['levels'][level]['overall_accuracy'], 1)} at level {level}" for level in LEVELS[1:]
+    others = "".join(
+        f"{', ' if i else '; '}{percent(ensemble['levels'][level]['overall_accuracy'], 1)} at level {level}"
+        for i, level in enumerate(coarser)
     )
     return [
         {
@@ -146,7 +157,7 @@ def headlines(page: ModelPage) -> list[dict[str, Any]]:
             "value": overall,
             "words": percent(overall, 1),
             "meaning": f"of {counted(page.accuracy['n'], 'sample')} on held-out ground get the right one of "
-            f"{len(page.accuracy['classes'])} classes; {others}.",
+            f"{len(page.accuracy['classes'])} classes{others}.",
         },
         {
             "name": "Beyond guessing",
