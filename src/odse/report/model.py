@@ -16,18 +16,6 @@ from markupsafe import Markup
 from odse.report.html import counted, kind_class, percent, render_template
 from odse.report.svg import Ring, View, circle, element, line, north_arrow, number, picture, rect, text, ticks
 
-
-def levels_of(accuracy: Mapping[str, Any]) -> list[str]:
-    """The levels that accuracy is told at, the finest first: 3, 2, 1 for CORINE.
-
-    >>> levels_of({"levels": {"1": {}, "2": {}}})
-    ['2', '1']
-    """
-    return sorted(accuracy["levels"], reverse=True)
-
-
-"""Of the legend, finest first."""
-
 MOST_POINTS = 4000
 """Samples drawn one by one on the map of folds; of more, only their blocks are drawn."""
 
@@ -135,6 +123,15 @@ def render_model(page: ModelPage) -> str:
 
 
 # --- numbers ------------------------------------------------------------------------------------------------------------
+
+
+def levels_of(accuracy: Mapping[str, Any]) -> list[str]:
+    """The levels that accuracy is told at, the finest first: 3, 2, 1 for CORINE.
+
+    >>> levels_of({"levels": {"1": {}, "2": {}}})
+    ['2', '1']
+    """
+    return sorted(accuracy["levels"], reverse=True)
 
 
 def headlines(page: ModelPage) -> list[dict[str, Any]]:
