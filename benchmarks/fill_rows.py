@@ -1,6 +1,7 @@
 """Rows of the benchmark for the smoother and the convolution, beside what their users have today.
 
-Called by `make bench`; alone: ``python -m benchmarks.fill_rows``. The moving-window median has its rows in :mod:`benchmarks.run`.
+Called by `make bench`; alone: ``python -m benchmarks.fill_rows``. The moving-window median has its rows in
+:mod:`benchmarks.run`.
 """
 
 from __future__ import annotations
@@ -60,7 +61,9 @@ def whittaker_rows(times: int, target: float | None) -> list[dict[str, Any]]:
 
 
 def seasconv_rows(times: int, seasons: int, targets: tuple[float | None, float | None]) -> list[dict[str, Any]]:
-    """The whole job: uint16 with gaps in, uint16 without and a quality byte out. Matrices and FFT as the original has them."""
+    """The whole job: uint16 with gaps in, uint16 without and a quality byte out. Matrices and FFT as the original has
+    them.
+    """
     series = gappy(times, 128, 256, 0.4)
     kernel = seasconv_kernel(times, seasons).astype(np.float32)
     matrix = toeplitz(kernel).astype(np.float32)

@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from odse.errors import OdseError
-from odse.run import demo, plan, run, status
+from odse.run import demo, init, plan, run, schema, status
 
 if TYPE_CHECKING:
     from odse.series.composite import composite
     from odse.series.fill import fill
 
 __version__ = "0.1.0"
-__all__ = ["OdseError", "composite", "demo", "fill", "plan", "run", "status"]
+__all__ = ["OdseError", "composite", "demo", "fill", "init", "plan", "run", "schema", "status"]
 
 
 def __getattr__(name: str) -> Any:

@@ -74,6 +74,20 @@ workers_option = click.option(
 )
 
 
+_TRIALS = (
+    click.option("--tile", metavar="ID", help="Map one work tile of the area only; `odse plan --json` names them."),
+    click.option("--bbox", nargs=4, type=float, metavar="LEFT BOTTOM RIGHT TOP", help="Map this box of the area only."),
+    click.option("--bbox-crs", metavar="CRS", help="CRS of --bbox, e.g. EPSG:4326.  [default: the grid's]"),
+    click.option("--preview", is_flag=True, help="The whole recipe on a coarse grid, in seconds, into OUT/preview."),
+)
+
+
+def _trial_options(command: Callable[..., None]) -> Callable[..., None]:
+    for option in reversed(_TRIALS):
+        command = option(command)
+    return command
+
+
 def _say(text: str) -> None:
     click.echo(text)
 
@@ -97,20 +111,54 @@ def demo(out: Path, workers: int, small: bool, as_json: bool) -> None:
 
 
 @cli.command(
+    cls=_Verb,
+    epilog="odse init --area area.gpkg --samples points.csv --data archive=glad/ --data terrain=dtm/\n"
+    "odse init --area area.gpkg --samples points.gpkg --class klasse --out valley/recipe.yaml",
+)
+@click.option("--area", required=True, type=click.Path(path_type=Path), help="Polygons: any vector file.")
+@click.option("--samples", required=True, type=click.Path(path_type=Path), help="Points: a CSV or any vector file.")
+@data_option
+@click.option("--out", default="recipe.yaml", show_default=True, type=click.Path(path_type=Path), help="File to write.")
+@click.option("--force", is_flag=True, help="Replace the file if it is there.")
+@click.option("--class", "class_", metavar="COLUMN", help="Column of the class, if the guess is wrong.")
+@click.option("--date", metavar="COLUMN", help="Column of the year or date, if the guess is wrong.")
+@click.option("--weight", metavar="COLUMN", help="Column of the weight, if the guess is wrong.")
+@click.option("--crs", metavar="CRS", help="CRS of the samples' places, if the file does not say it.")
+@json_option
+def init(area: Path, samples: Path, as_json: bool, **words: Any) -> None:
+    """Write a commented recipe that runs, from your area, samples and data.
+
+    Looks at the columns of the samples and into the folders, says what it takes each for and why, and prints the next
+    commands. Writes the recipe, and recipe.schema.json beside it for editors."""
+    made = odse.init(area, samples, **words)
+    if as_json:
+        _json(made.to_json())
+        return
+    for one in made.guesses:
+        _say(f"{one.what:<14} {one.value or '-':<16} {one.why}")
+    _say(f"\nrecipe         {made.path}\n\nNext, in this order:")
+    for command in made.to_json()["commands"]:
+        _say(f"  {command}")
+
+
+@cli.command(
     cls=_Verb, epilog="odse plan recipe.yaml --data archive=glad/ --data terrain=dtm/ --data samples=points.csv"
 )
 @click.argument("recipe", type=click.Path(path_type=Path))
 @click.option("--out", default="out", type=click.Path(path_type=Path), help="Folder the run would write to.")
 @data_option
+@_trial_options
 @json_option
-def plan(recipe: Path, out: Path, data: dict[str, str], as_json: bool) -> None:
+def plan(recipe: Path, out: Path, data: dict[str, str], as_json: bool, **trial: Any) -> None:
     """Say what a recipe would do: tasks, layers, bytes, memory, time. Writes nothing."""
-    made = odse.plan(recipe, out=out, data=data).to_json()
+    made = odse.plan(recipe, out=out, data=data, **trial).to_json()
     if as_json:
         _json(made)
         return
     cost = made["cost"]
     _say(f"{made['title']}: {made['layers']} layers by {made['tasks_total']} tasks")
+    names = made["tiles"]
+    _say(f"{len(names)} tiles: {', '.join(names[:8])}{', …' if len(names) > 8 else ''}")
     for step, count in made["tasks"].items():
         _say(f"  {step:<10} {count:>7}")
     _say(f"read {cost['bytes_to_read'] / 2**20:,.0f} MiB, write about {cost['bytes_to_write'] / 2**20:,.0f} MiB")
@@ -121,7 +169,10 @@ def plan(recipe: Path, out: Path, data: dict[str, str], as_json: bool) -> None:
 
 @cli.command(
     cls=_Verb,
-    epilog="odse run recipe.yaml --out maps --data archive=glad/ --data terrain=dtm/ --data samples=points.csv",
+    epilog="odse run recipe.yaml --out maps --data archive=glad/ --data terrain=dtm/ --data samples=points.csv\n"
+    "odse run recipe.yaml --out maps --data archive=glad/ --data terrain=dtm/ --data samples=points.csv --preview\n"
+    "odse run recipe.yaml --out trial --data archive=glad/ --data terrain=dtm/ --data samples=points.csv \\\n"
+    "  --bbox 14.00 48.38 14.05 48.42 --bbox-crs EPSG:4326",
 )
 @click.argument("recipe", type=click.Path(path_type=Path))
 @click.option(
@@ -130,10 +181,17 @@ def plan(recipe: Path, out: Path, data: dict[str, str], as_json: bool) -> None:
 @data_option
 @workers_option
 @click.option("--scheduler", metavar="ADDRESS", help="Use the Dask cluster at this address, e.g. tcp://host:8786.")
+@_trial_options
 @json_option
-def run(recipe: Path, out: Path, data: dict[str, str], workers: int, scheduler: str | None, as_json: bool) -> None:
-    """Carry out a recipe. What has a valid receipt is not done again, so the same command resumes."""
-    _finish(odse.run(recipe, out=out, data=data, workers=workers, scheduler=scheduler, progress=True), as_json)
+def run(
+    recipe: Path, out: Path, data: dict[str, str], workers: int, scheduler: str | None, as_json: bool, **trial: Any
+) -> None:
+    """Carry out a recipe. What has a valid receipt is not done again, so the same command resumes.
+
+    A trial first: --preview draws the same page from one pixel of many. --tile and --bbox map a part of the area; samples
+    are learned from wherever they lie, and a later run of the whole into the same OUT does again only the layers."""
+    made = odse.run(recipe, out=out, data=data, workers=workers, scheduler=scheduler, progress=True, **trial)
+    _finish(made, as_json)
 
 
 def _finish(done: Any, as_json: bool) -> None:
@@ -145,6 +203,15 @@ def _finish(done: Any, as_json: bool) -> None:
     )
     _say(f"catalogue  {done.catalog}")
     _say(f"page       {done.page}")
+
+
+@cli.command(cls=_Verb, epilog="odse schema > recipe.schema.json")
+def schema() -> None:
+    """Print the JSON Schema of a recipe, for editors.
+
+    With it beside a recipe, and `# yaml-language-server: $schema=recipe.schema.json` as the recipe's first line, an
+    editor completes keys, shows what they mean and marks those that are wrong. `odse init` writes both."""
+    _json(odse.schema())
 
 
 @cli.command(cls=_Verb, epilog="odse status maps --verify")

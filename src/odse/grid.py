@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -39,12 +39,32 @@ class Grid:
     """Pixel size in the CRS's unit."""
     origin_xy: tuple[float, float]
     """Upper-left edge of pixel (0, 0)."""
+    factor: int = 1
+    """Pixels of the recipe's grid along a side of one of this: more than 1 in a preview."""
 
     @cached_property
     def digest(self) -> str:
-        """sha256 of CRS, pixel size and origin; the name does not enter."""
-        text = json.dumps([self.crs, float(self.resolution_m), [float(v) for v in self.origin_xy]])
-        return hashlib.sha256(text.encode()).hexdigest()
+        """sha256 of CRS, pixel size and origin (and factor, where there is one); the name does not enter."""
+        what: list[Any] = [self.crs, float(self.resolution_m), [float(v) for v in self.origin_xy]]
+        return hashlib.sha256(json.dumps(what + [self.factor] * (self.factor > 1)).encode()).hexdigest()
+
+    def coarser(self, factor: int) -> Grid:
+        """The grid whose pixels are ``factor`` x ``factor`` of this one's, from the same origin.
+
+        With an odd factor the centre of each is the centre of one of this grid's pixels: a nearest neighbour is exact.
+
+        >>> coarse = grid_("odse-30m").coarser(3)
+        >>> coarse.resolution_m, coarse.origin_xy, coarse.fine == grid_("odse-30m")
+        (90.0, (900000.0, 5460010.0), True)
+        """
+        if factor == 1:
+            return self
+        return replace(self, resolution_m=self.resolution_m * factor, factor=self.factor * factor)
+
+    @property
+    def fine(self) -> Grid:
+        """The grid of the recipe: itself, but in a preview."""
+        return replace(self, resolution_m=self.resolution_m / self.factor, factor=1) if self.factor > 1 else self
 
     @cached_property
     def epsg(self) -> int:

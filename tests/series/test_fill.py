@@ -97,6 +97,20 @@ def test_every_type_and_no_data_value(kind, seed, share) -> None:
     assert result.values.dtype == dtype
 
 
+def test_companions_hold_what_a_century_needs() -> None:
+    """Half-widths and numbers of donors of 120 years, and of 300, where they saturate."""
+    for years in (120, 300):
+        series = np.zeros((years * 4, 1, 1), dtype=np.uint8)
+        series[-1] = 7
+        result = fill(series, nodata=0)
+        assert (result.values == 7).all()
+        assert result.span[3, 0, 0] == (min(next(h for h in half_widths(years, 9) if h >= years - 1), 254))
+        series[:-4] = 7
+        series[0] = 0
+        wide = fill(series, nodata=0, window_years=2 * years + 1)
+        assert wide.donors[0, 0, 0] == min(years - 2, 254) and wide.span[0, 0, 0] == min(years, 254)
+
+
 def test_a_mean_never_becomes_no_data() -> None:
     series = np.array([-1, 0, 1], dtype=np.int16).reshape(-1, 1, 1)
     assert fill(series, nodata=0, seasons_per_year=1).values.ravel().tolist() == [-1, 1, 1]

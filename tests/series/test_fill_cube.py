@@ -107,11 +107,14 @@ def other_gaps(one: xr.Dataset) -> xr.Dataset:
         (lambda c: c.rename(value="ndvi"), "its variable `value` is missing; name the variable to fill `value`"),
         (
             lambda c: c.rename(statistic="learner"),
-            "its dimensions is ('time', 'band', 'learner', 'y', 'x'); give time, y and x",
+            "the tuple of its dimensions is ('time', 'band', 'learner', 'y', 'x'); give time, y and x",
         ),
-        (lambda c: c.isel(time=0), "its dimensions is ('band', 'statistic', 'y', 'x'); give time, y and x"),
+        (
+            lambda c: c.isel(time=0),
+            "the tuple of its dimensions is ('band', 'statistic', 'y', 'x'); give time, y and x",
+        ),
         (filled_before, "a flag is FILLED_SEASON; give the observed values, for what was filled must not fill"),
-        (other_gaps, "the gaps of one statistic is not those of another; fill them one at a time"),
+        (other_gaps, "a gap is in one statistic and not in another; fill them one at a time"),
     ],
 )
 def test_refused(change, text) -> None:

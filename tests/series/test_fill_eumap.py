@@ -1,4 +1,6 @@
-"""The filler of 2022 with its faults: equal to a plain reading of it, and different from the default where that matters."""
+"""The filler of 2022 with its faults: equal to a plain reading of it, and different from the default where that
+matters.
+"""
 
 from __future__ import annotations
 
@@ -105,7 +107,9 @@ def test_a_donor_too_far_away_is_never_found() -> None:
 
 
 def test_empty_composites_in_front_change_values() -> None:
-    """Fault 3: one empty season in front (and three behind) and the season before a winter is another one. Not so by default."""
+    """Fault 3: one empty season in front (and three behind) and the season before a winter is another one. Not so by
+    default.
+    """
     series = quarters(11, seed=3)
     series[0::4] = 0
     padded = np.concatenate([np.zeros((1, 6, 7), np.uint8), series, np.zeros((3, 6, 7), np.uint8)])

@@ -99,7 +99,7 @@ def test_a_companion_that_a_method_has_not() -> None:
         _ = result.phase
 
 
-# -- linear --------------------------------------------------------------------------------------------------------------------------
+# -- linear --
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.floats(0, 1))
@@ -117,7 +117,7 @@ def test_linear_is_an_exact_line(seed, times, share) -> None:
         assert result.weight[t, 0, 0] == min(int(100 / (1 + near) + 0.5), 100)
 
 
-# -- same season ---------------------------------------------------------------------------------------------------------------------
+# -- same season --
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(1, 5), st.floats(0, 1))
@@ -131,7 +131,7 @@ def test_same_season_is_the_median_of_all_years(seed, times, seasons, share) -> 
         assert result.weight[t, 0, 0] == (min(int(100 * n / (years - 1) + 0.5), 99) if n else 255)
 
 
-# -- harmonic ------------------------------------------------------------------------------------------------------------------------
+# -- harmonic --
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(4, 40), st.sampled_from([1, 2, 3, 4, 6, 12]), st.floats(0, 0.9))
@@ -178,7 +178,7 @@ def test_harmonic_of_one_season_is_no_wave() -> None:
     assert set(fill(series, nodata=0, method="harmonic").values[0::4, 0, 0].tolist()) == {105}
 
 
-# -- seasconv ------------------------------------------------------------------------------------------------------------------------
+# -- seasconv --
 
 
 def test_kernels_of_the_reference() -> None:
@@ -252,7 +252,7 @@ def test_seasconv_beyond_the_reach_of_single_floats() -> None:
     assert result.values.ravel().tolist() == [50, 50, 50, 50]
 
 
-# -- whittaker -----------------------------------------------------------------------------------------------------------------------
+# -- whittaker --
 
 
 def test_whittaker_fills_with_the_smooth_series() -> None:

@@ -30,10 +30,13 @@ def gappy(times: int, pixels: int, seed: int, share: float) -> np.ndarray:
 @pytest.mark.parametrize("times", [3, 4, 5, 24, 84])
 @pytest.mark.parametrize("lambda_", [1e-3, 1.0, 100.0, 1e5])
 def test_equal_to_a_dense_solve(times, lambda_) -> None:
-    series = gappy(times, 150, times, 0.4)  # two lanes and a part of one
+    series = gappy(times, 600, times, 0.4)  # two lanes and a part of one
+    series[:, 0, 200:300] = 0  # lanes hold what cannot be solved
+    series[times - 1, 0, 200:250] = 9
     result = smooth(series, nodata=0, lambda_=lambda_).values
     assert result.dtype == np.float32
-    for p in range(150):
+    assert (result[:, 0, 200:250] == 9).all() and np.isnan(result[:, 0, 250:300]).all()
+    for p in [*range(0, 60), *range(440, 520), *range(590, 600)]:
         y = series[:, 0, p].astype(float)
         if np.count_nonzero(y) > 1:
             assert np.abs(result[:, 0, p] - dense(y, (y > 0) * 1.0, lambda_)).max() < 2e-6 * 20000

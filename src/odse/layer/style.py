@@ -105,7 +105,12 @@ def _ramp_of(name: LayerName) -> tuple[str, float, float]:
     if words[0] == "landcover":
         return "viridis", 0.0, 100.0
     if words[0] == "fill":
-        return {"phase": ("oranges", 0.0, 3.0), "span": ("oranges", 0.0, 9.0), "donors": ("blues", 0.0, 12.0)}[words[1]]
+        return {
+            "phase": ("oranges", 0.0, 3.0),
+            "span": ("oranges", 0.0, 9.0),
+            "donors": ("blues", 0.0, 12.0),
+            "weight": ("blues", 0.0, 100.0),
+        }[words[1]]
     if name.type == "count":
         return {"days.to.clear": ("oranges", 0.0, 60.0), "unreadable": ("oranges", 0.0, 2.0)}.get(
             name.variable, ("blues", 0.0, 7.0)

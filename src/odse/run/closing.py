@@ -27,6 +27,7 @@ from odse.run import facts
 from odse.run.plan import Plan
 from odse.run.publication import Publication, collection_id
 from odse.run.task import ALGORITHM
+from odse.run.trial import facts_of
 from odse.sources.layers import read_window
 from odse.store.files import put_bytes, sha256_of
 from odse.store.receipts import Output, Receipt, damage, digest, read_receipt, write_receipt
@@ -100,7 +101,7 @@ def _catalogue(plan: Plan, published: Sequence[Publication], receipts: Mapping[s
                 preview_href=one.href.removesuffix(".tif") + ".png",
                 info=CogInfo.from_json(receipt.statistics),
                 encoding=one.encoding,
-                window=place.window,
+                window=place.shown,
                 grid=place.grid,
                 true_period=one.true_period,
             )
@@ -139,6 +140,7 @@ def _page(
         title=place.recipe.title,
         description=place.recipe.description,
         facts={
+            **facts_of(place),
             "Area": f"{place.area.area / 1e6:,.1f} km²",
             "Grid": f"{place.grid.name}, {place.grid.crs}, {place.grid.resolution_m:g} m",
             "Years": str(place.recipe.years),
@@ -386,19 +388,21 @@ def _scale(style: Style, unit: str) -> Scale:
 def _filled_row(plan: Plan, by_key: Mapping[Any, Publication], made: list[Path]) -> Row | None:
     """Share of a year's seasons in which a pixel was filled, of the first variable."""
     variable = plan.features.series[0].variable
+    told = plan.place.recipe.steps.fill.companions[0]
+    companion, observed = f"fill.{told}.{variable}", 0 if told == "phase" else 100
     style = Style.ramp("oranges", 0.0, 100.0)
     columns = []
     for year in plan.place.recipe.years_:
         phases = [
-            read_small(plan.place.folder / by_key[f"fill.phase.{variable}", "f", season.period].href)
+            read_small(plan.place.folder / by_key[companion, "f", season.period].href)
             for season in plan.features.seasons
-            if season.year == year and (f"fill.phase.{variable}", "f", season.period) in by_key
+            if season.year == year and (companion, "f", season.period) in by_key
         ]
         if not phases:
             return None
         stack = np.stack(phases)
         known = stack != 255
-        share = 100.0 * ((stack > 0) & known).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+        share = 100.0 * ((stack != observed) & known).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
         out = plan.place.folder / "pictures" / f"filled-{year}.png"
         put_bytes(out, png(style.colours(share, mask=~known.any(axis=0))))
         made.append(out)
@@ -410,7 +414,7 @@ def _truth_row(plan: Plan, made: list[Path]) -> Row | None:
     """Known class maps, drawn as ours are."""
     layers = facts.truth_layers(plan)
     style = Style.of_legend(plan.place.legend)
-    left, top, right, bottom = plan.place.window
+    left, top, right, bottom = plan.place.shown
     step = max(1, max(right - left, bottom - top) // 480)
     columns = []
     for year in plan.place.recipe.years_:
@@ -421,7 +425,7 @@ def _truth_row(plan: Plan, made: list[Path]) -> Row | None:
             for row in range(top, bottom, step)
         ]
         values = np.ma.concatenate(lines)  # type: ignore[no-untyped-call]
-        x0, _, _, y1 = plan.place.grid.bounds_of(plan.place.window)
+        x0, _, _, y1 = plan.place.grid.bounds_of(plan.place.shown)
         size = plan.place.grid.resolution_m
         y, x = np.mgrid[: values.shape[0], : values.shape[1]] * step + 0.5
         values[~shapely.contains_xy(plan.place.area, x0 + x * size, y1 - y * size)] = np.ma.masked

@@ -27,6 +27,7 @@ from odse.run.closing import close_run
 from odse.run.plan import Plan, archive_images, check_possible
 from odse.run.steps import carry_out
 from odse.run.task import Task
+from odse.run.trial import check_no_whole
 from odse.store.files import put_bytes
 from odse.store.receipts import Receipt, canonical, damage, read_receipt
 
@@ -89,6 +90,7 @@ def execute(plan: Plan, *, workers: int = 2, scheduler: str | None = None, progr
     the disk is full or not writable; in each case the same call later carries on.
     """
     folder = plan.place.folder
+    check_no_whole(plan)
     check_possible(plan, workers=workers)
     _sweep(folder)
     put_bytes(folder / "work" / "plan.json", canonical({task.id: task.key for task in plan.tasks.values()}))

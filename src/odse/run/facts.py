@@ -34,14 +34,17 @@ class SeasonFacts:
 
 
 def season_facts(plan: Plan, receipts: Mapping[str, Receipt]) -> list[SeasonFacts]:
-    """How much of each season was observed, and how much was filled."""
+    """How much of each season was observed, and how much was filled, in the tiles that are shown."""
     facts = []
+    place = plan.place
+    tiles = {task_id.split("/")[1] for task_id in receipts if task_id.startswith("fill/")}
+    shown = {name: place.shows(place.tile(name)) for name in tiles}
     for season in plan.features.seasons:
         word = f"{season.year}-{season.name}"
         observed = filled = unfilled = 0
         for task_id, receipt in receipts.items():
-            if task_id.startswith("fill/"):
-                phases = receipt.statistics["phase"].get(word, {})
+            if task_id.startswith("fill/") and shown[task_id.split("/")[1]]:
+                phases = receipt.statistics["flag"].get(word, {})
                 observed += phases.get("0", 0)
                 unfilled += phases.get("255", 0)
                 filled += sum(count for phase, count in phases.items() if phase not in ("0", "255"))
@@ -74,7 +77,7 @@ def agreement(plan: Plan, dominant: Mapping[int, Path], truth: Mapping[int, Foun
     for value in range(256):
         known = legend.by_value.get(value)
         code_of[value] = int(known.code) if known else 0
-    left, top, right, bottom = plan.place.window
+    left, top, right, bottom = plan.place.shown
     result = {}
     for year in sorted(set(dominant) & set(truth)):
         right_of = dict.fromkeys((1, 2, 3), 0)

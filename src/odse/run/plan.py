@@ -10,7 +10,7 @@ import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from odse.run.recipe import ArchiveData, Recipe, SampleData, read_recipe
 from odse.run.samples import SampleSet, read_samples
 from odse.run.series import Features, archive_of, describe, read_series
 from odse.run.task import Place, Task, make_task
+from odse.run.trial import Trial, needed, place_of
 from odse.sources.archive import Archive, Image
 from odse.store.files import sha256_of
 from odse.store.receipts import digest
@@ -48,6 +49,11 @@ class Plan:
     """bytes_to_read, bytes_to_write, memory_per_worker_bytes, cpu_seconds: estimates."""
 
     @property
+    def tiles(self) -> list[str]:
+        """Names of the work tiles, from the north-west."""
+        return list(dict.fromkeys(name.split("/")[1] for name in self.tasks if name.startswith("fill/")))
+
+    @property
     def counts(self) -> dict[str, int]:
         """Number of tasks by step."""
         return dict(Counter(task.step for task in self.tasks.values()))
@@ -58,13 +64,20 @@ class Plan:
             "tasks": self.counts,
             "tasks_total": len(self.tasks),
             "layers": len(self.publications),
+            "tiles": self.tiles,
             "cost": dict(self.cost),
             "samples": self.samples.summary if self.samples else None,
         }
 
 
-def plan(recipe: str | Path | Recipe, *, out: str | Path, data: Mapping[str, str] | None = None) -> Plan:
-    """The plan of a recipe: what ``run`` would do.
+def plan(
+    recipe: str | Path | Recipe,
+    *,
+    out: str | Path,
+    data: Mapping[str, str] | None = None,
+    trial: Trial | None = None,
+) -> Plan:
+    """The plan of a recipe, or of a trial of it: what ``run`` would do.
 
     ``out`` is the run's folder (not written to), ``data`` says where each name of the recipe's ``data`` lies.
     Raises RecipeError, SourceError, SamplesError or GridError with a sentence when the recipe cannot be carried out.
@@ -78,7 +91,8 @@ def plan(recipe: str | Path | Recipe, *, out: str | Path, data: Mapping[str, str
     grid = grid_(recipe.grid if isinstance(recipe.grid, str) else recipe.grid.model_dump())
     area = read_area(recipe, base, grid)
     place = Place(Path(out).resolve(), recipe, paths, shapely.to_wkb(area), _legend_text(recipe, base))
-    return _plan(place)
+    made = _plan(place if trial is None else place_of(place, trial))
+    return made if made.place.part is None else replace(made, tasks=needed(made.tasks))
 
 
 def _data_paths(recipe: Recipe, data: dict[str, str], which: str) -> dict[str, str]:
@@ -191,6 +205,7 @@ def _plan(place: Place) -> Plan:
                             "days": str(season.true_period),
                             "archive": archive.about(),
                             "percentiles": list(recipe.steps.composite.percentiles),
+                            "method": recipe.steps.composite.method,
                         },
                         inputs={"grid": place.grid.digest, "area": geometry[tile.name], "px": recipe.tile_px},
                     )
@@ -208,7 +223,8 @@ def _plan(place: Place) -> Plan:
                     params={
                         "tile": tile.name,
                         "variable": one.variable,
-                        "window_years": recipe.steps.fill.window_years,
+                        "method": recipe.steps.fill.method,
+                        "options": recipe.steps.fill.options,
                         "seasons": [_season_word(season) for season in wanted],
                         **describe(one),
                     },
@@ -223,7 +239,7 @@ def _plan(place: Place) -> Plan:
     samples = _learning(place, features, tiles, filled, hashes, add) if recipe.steps.train else None
     published = publications(place, features, samples)
     for one_layer in published:
-        parts = [tasks[f"{one_layer.step}/{tile.name}/{one_layer.part}"] for tile in tiles]
+        parts = [tasks[f"{one_layer.step}/{tile.name}/{one_layer.part}"] for tile in tiles if place.shows(tile)]
         add(
             make_task(
                 "publish",
@@ -231,7 +247,7 @@ def _plan(place: Place) -> Plan:
                 needs=parts,
                 params={"part": one_layer.part, "band": one_layer.band, "step": one_layer.step, "file": one_layer.file},
                 inputs={
-                    "window": list(place.window),
+                    "window": list(place.shown),
                     "licence": recipe.licence,
                     "attribution": recipe.attribution,
                     "href": one_layer.href,

@@ -17,9 +17,6 @@ from odse.run.task import Place
 SUPPORT = ("clear", "seen", "unreadable", "days.to.clear")
 """Bands of the support file that a composite task writes, in order."""
 
-COMPANIONS = ("phase", "span", "donors")
-"""What a fill says of every value, in the order of its file's bands."""
-
 
 @dataclass(frozen=True)
 class Publication:
@@ -57,11 +54,24 @@ def collection_id(name: LayerName) -> str:
 
 
 def publications(place: Place, features: Features, samples: SampleSet | None) -> list[Publication]:
-    """Every Layer of a Run in the order of its names."""
+    """Every Layer of a Run in the order of its names; of a preview those that its page draws."""
     result = _seasonal(place, features)
     if samples is not None:
         result += _yearly(place, samples)
+    if place.coarse:
+        result = [one for one in result if _is_drawn(one, features)]
     return sorted(result, key=lambda one: str(one.layer.name))
+
+
+def _is_drawn(one: Publication, features: Features) -> bool:
+    """Whether the page draws a layer: all of the years, of the seasons the pictures of summer and where there was a gap."""
+    name = one.layer.name
+    if one.step == "predict" or name.variable == f"fill.phase.{features.series[0].variable}":
+        return True
+    in_summer = name.period in {season.period for season in features.seasons if season.name == "summer"}
+    return in_summer and (
+        (name.type == "p50" and name.variable in ("red", "green", "blue", "ndvi")) or name.variable == "clear"
+    )
 
 
 def _name(place: Place, variable: str, method: str, type_: str, period: Period) -> LayerName:
@@ -82,6 +92,7 @@ def _name(place: Place, variable: str, method: str, type_: str, period: Period) 
 def _seasonal(place: Place, features: Features) -> list[Publication]:
     result = []
     count, flag = encoding_("count"), encoding_("flag")
+    filling = place.recipe.steps.fill
     for index, season in enumerate(features.seasons):
         for one in features.series:
             for which, statistic in enumerate(one.statistics):
@@ -95,9 +106,10 @@ def _seasonal(place: Place, features: Features) -> list[Publication]:
                 )
                 band = one.band(index, which)
                 result.append(Publication(layer, one.encoding, season.true_period, "fill", one.variable, "fill", band))
-            for which, companion in enumerate(COMPANIONS):
-                name = _name(place, f"fill.{companion}.{one.variable}", "tmwm", "f", season.period)
-                unit = {"phase": "phase", "span": "year", "donors": "observation"}[companion]
+            for which, companion in enumerate(filling.companions):
+                method = filling.method.replace("-", ".")
+                name = _name(place, f"fill.{companion}.{one.variable}", method, "f", season.period)
+                unit = {"phase": "phase", "span": "year", "donors": "observation", "weight": "%"}[companion]
                 layer = Layer(
                     name,
                     f"Gap filling of {_words(one.variable)}, {companion}, {_season(season)}",

@@ -24,15 +24,18 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class Area(_Part):
     """Where: a vector file beside the recipe, or a box. Only the polygon's inside is worked on and published."""
 
     file: str | None = None
+    """A vector file of polygons, beside the recipe."""
     bounds: tuple[float, float, float, float] | None = None
+    """left, bottom, right, top in `crs`, instead of a file."""
     crs: str = "EPSG:3035"
+    """Of `bounds`, and of a file that does not say."""
 
     @model_validator(mode="after")
     def _one_of(self) -> Area:
@@ -47,15 +50,20 @@ class GridSpec(_Part):
     """A grid of one's own."""
 
     crs: str
+    """With an EPSG code, which stands in the names of the layers."""
     resolution_m: Annotated[float, Field(gt=0)]
+    """Side of a pixel, in metres."""
     origin_xy: tuple[float, float]
+    """Upper-left corner of pixel (0, 0), in metres; tiles and windows are counted from it."""
 
 
 class GladData(_Part):
     """A mirror of GLAD Landsat ARD: ``<lat>/<tile>/<interval>.tif``."""
 
     kind: Literal["glad"]
+    """A mirror of GLAD Landsat ARD."""
     mask: Literal["ardglad", "eumap", "skmap-production"] = "eumap"
+    """Quality codes that are used: ardglad 1, 2, 15; eumap 1, 2, 5, 6; skmap-production those of eumap and 11 to 17."""
     additional: bool = False
     """With mask ``eumap``: keep the codes 11 to 17 too."""
 
@@ -100,6 +108,7 @@ class LayersData(_Part):
     """A folder of GeoTIFFs named by either convention."""
 
     kind: Literal["layers"]
+    """A folder of GeoTIFFs named as layers."""
     static: bool = False
     """True: one layer for all years (terrain), or one a year. False: a series of seasons."""
     resampling: Literal["nearest", "mode", "bilinear", "average"] | None = None
@@ -107,6 +116,7 @@ class LayersData(_Part):
     categories: tuple[str, ...] = ()
     """Variables whose numbers are classes: each class becomes a covariate of its own."""
     variables: tuple[str, ...] | None = None
+    """Which variables of the folder; without it all."""
     role: Literal["covariate", "truth"] = "covariate"
     """``truth``: known class maps, shown beside the result and scored against it; never seen by a learner."""
 
@@ -115,17 +125,21 @@ class PointsData(_Part):
     """Samples: any vector file or CSV."""
 
     kind: Literal["points"]
+    """Samples: a CSV or any vector file of points."""
     date: str = "year"
     """Column with the year or a date; a date means its year."""
     class_: str = Field(default="class", alias="class")
     """Column with the class: its code, or its value in the legend."""
     weight: str | None = None
+    """Column with a weight of 0 or more; without it all weigh 1."""
     legend: str = "clc"
     """`clc`, or a CSV file beside the recipe (value, code, label, color)."""
     x: str | None = None
+    """Column of a CSV with the longitude or easting, in `crs`."""
     y: str | None = None
-    """Columns of a CSV with the place, in ``crs``."""
+    """Column of a CSV with the latitude or northing, in `crs`."""
     crs: str = "EPSG:4326"
+    """Of the columns `x` and `y`, and of a vector file that does not say."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
@@ -154,10 +168,25 @@ SampleData = PointsData | LabelsData
 
 
 class Composite(_Part):
+    """What is made of the clear observations of a season."""
+
     seasons: str | dict[str, Any] = "odse"
     """A scheme (odse, calendar, slide, bimonthly), or one's own: name -> [MM-DD, MM-DD] or {intervals, dates}."""
     percentiles: tuple[Annotated[int, Field(ge=0, le=100)], ...] = (25, 50, 75)
-    method: Literal["linear"] = "linear"
+    """0 to 100."""
+    method: Literal["linear", "higher", "nearest", "mean"] = "linear"
+    """How a percentile is defined; or the mean instead of percentiles."""
+
+    @model_validator(mode="after")
+    def _mean_has_no_percentiles(self) -> Composite:
+        if self.method == "mean" and "percentiles" in self.model_fields_set:
+            raise ValueError("`percentiles` have no effect with method `mean`")
+        return self
+
+    @property
+    def statistics(self) -> tuple[str, ...]:
+        """Type codes of what it makes of a band."""
+        return ("m",) if self.method == "mean" else tuple(f"p{percentile}" for percentile in self.percentiles)
 
     @field_validator("seasons")
     @classmethod
@@ -169,29 +198,82 @@ class Composite(_Part):
         return value
 
 
-class Fill(_Part):
-    method: Literal["tmwm"] = "tmwm"
-    window_years: Annotated[int, Field(ge=1)] = 9
+FillMethod = Literal["tmwm", "seasconv", "linear", "harmonic", "whittaker", "same-season"]
+FILL_OPTIONS: dict[str, tuple[str, Any]] = {
+    "window_years": ("tmwm", 9),
+    "direction": ("tmwm", "both"),
+    "season_db": ("seasconv", 60.0),
+    "span_db": ("seasconv", 20.0),
+    "dates_per_term": ("harmonic", 2.0),
+    "smoothness": ("whittaker", 100.0),
+}
+"""Option of the fill -> the method it belongs to, its default there."""
 
-    @field_validator("window_years")
-    @classmethod
-    def _odd(cls, value: int) -> int:
-        if value % 2 == 0:
+
+class Fill(_Part):
+    """How gaps of a series are closed; observed values stay."""
+
+    method: FillMethod = "tmwm"
+    """tmwm: moving-window median, corrected; the others: see `odse.fill`."""
+    window_years: Annotated[int | None, Field(ge=1)] = None
+    """tmwm: width of the first window, odd."""
+    direction: Literal["both", "past", "future"] | None = None
+    """tmwm: where donors may lie."""
+    season_db: Annotated[float | None, Field(ge=0)] = None
+    """seasconv: how much a date half a year away counts less, in decibel."""
+    span_db: Annotated[float | None, Field(ge=0)] = None
+    """seasconv: how much a date a whole series away counts less, in decibel."""
+    dates_per_term: Annotated[float | None, Field(ge=1)] = None
+    """harmonic: dates that each term of the curve needs."""
+    smoothness: Annotated[float | None, Field(gt=0)] = None
+    """whittaker: weight of smoothness against nearness (lambda)."""
+
+    @model_validator(mode="after")
+    def _of_the_method(self) -> Fill:
+        for option, (method, default) in FILL_OPTIONS.items():
+            if getattr(self, option) is not None and method != self.method:
+                raise ValueError(f"`{option}` has no effect with method `{self.method}`; it is of `{method}`")
+            if getattr(self, option) is None and method == self.method:
+                object.__setattr__(self, option, default)
+        if self.window_years is not None and self.window_years % 2 == 0:
             raise ValueError("`window_years` is odd, so that as many years lie before as after")
-        return value
+        return self
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What :func:`odse.fill` is told beside the method."""
+        given = {option: getattr(self, option) for option in FILL_OPTIONS if getattr(self, option) is not None}
+        if "smoothness" in given:
+            given["lambda_"] = given.pop("smoothness")
+        return given
+
+    @property
+    def companions(self) -> tuple[str, ...]:
+        """What is published about every filled value."""
+        return ("phase", "span", "donors") if self.method == "tmwm" else ("weight",)
 
 
 class Train(_Part):
+    """How the ensemble learns from the samples, and how it is scored."""
+
     target: Literal["landcover"] = "landcover"
+    """What is learned."""
     learners: tuple[Literal["forest", "boosting", "network"], ...] = ("forest", "boosting", "network")
+    """Two or more: their spread is the uncertainty."""
     stack: Literal["logistic"] = "logistic"
+    """How their probabilities become one."""
     blocks_km: Annotated[float, Field(gt=0)] = 30.0
+    """Side of the squares of land that are held out together, in kilometres."""
     folds: Annotated[int, Field(ge=2, le=20)] = 5
+    """Number of parts the blocks are dealt to; each is held out once."""
     min_per_class: Annotated[int, Field(ge=2)] = 10
+    """A class with fewer points is rare."""
     rare: Literal["merge-up", "drop", "refuse"] = "merge-up"
+    """What becomes of a rare class: merge-up joins it with others of its group in the legend, drop leaves it out."""
     missing: Literal["drop", "median"] = "drop"
     """Where a covariate has no value: leave sample and pixel out, or let the samples' median stand in."""
     seed: int = 0
+    """Of all chance: the same seed gives the same maps."""
 
     @field_validator("learners")
     @classmethod
@@ -202,47 +284,80 @@ class Train(_Part):
 
 
 class Predict(_Part):
+    """What is mapped."""
+
     years: Literal["all"] | int | str = "all"
+    """all, 2019 or 2018..2020: a part of the recipe's years."""
 
 
 class Publish(_Part):
+    """Names and encodings of the layers."""
+
     theme: Literal["lcv", "veg", "sol", "dtm", "clm", "hyd", "aq", "adm", "ldg", "pnv"] = "lcv"
+    """First field of every layer's name."""
     area: Annotated[str, Field(pattern=r"^[a-z]+$")] = "pilot"
+    """Field of every layer's name: a word of small letters."""
     version: Annotated[str, Field(pattern=r"^v[0-9a-z.]+$")] = "v0.1"
+    """Last field of every layer's name."""
     encoding: Literal["byte-250", "odse-v1", "uint16"] = "byte-250"
+    """How composites are stored: byte-250 in steps of 0.004 of reflectance, uint16 in the archive's own numbers."""
     method: Annotated[str, Field(pattern=r"^[a-z0-9.]+$")] = "odse.eml"
     """Third field of the names of predicted layers."""
 
 
 class Steps(_Part):
+    """What is done, in this order."""
+
     composite: Composite | None = None
+    """Seasons of an archive; needs one in `data`."""
     fill: Fill = Fill()
+    """Close the gaps of every series."""
     derive: tuple[str, ...] = ()
+    """Further covariates, such as ndvi, nbr, slope."""
     train: Train | None = None
+    """Learn from samples; needs `predict` and samples in `data`."""
     predict: Predict | None = None
+    """Map what was learned; needs `train`."""
     publish: Publish = Publish()
+    """Give the layers their names."""
 
 
 class Limits(_Part):
+    """When a run gives up."""
+
     unreadable_share: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """The run stops when more than this share of source files (0 to 1) cannot be read."""
     attempts: Annotated[int, Field(ge=1, le=10)] = 3
+    """How often a task is tried before it is set aside."""
 
 
 class Recipe(_Part):
     """A description of what to make. Read one with :func:`read_recipe`."""
 
     odse: Literal[1]
+    """Version of this form."""
     title: str
+    """A few words; they change no pixel."""
     description: str = ""
+    """More words; they change no pixel."""
     licence: str
+    """Of what is made: an SPDX identifier, carried into every GeoTIFF and the catalogue."""
     attribution: str
+    """Whose data are in it, carried into every GeoTIFF and the catalogue."""
     area: Area
+    """What is mapped."""
     grid: Literal["odse-30m"] | GridSpec = "odse-30m"
+    """odse-30m (EPSG:3035, pixels of 30 m), or a grid of one's own."""
     tile_px: Annotated[int, Field(ge=512, multiple_of=512)] = 1024
+    """Side of a work tile in pixels, a multiple of 512; less needs less memory."""
     years: int | str
+    """Years of the series: 2019 or 2017..2020."""
     data: dict[Name, Data]
+    """Names of one's choice; where they lie is said when it runs: --data NAME=PATH."""
     steps: Steps
+    """What is done."""
     limits: Limits = Limits()
+    """How much may go wrong."""
 
     @field_validator("years")
     @classmethod

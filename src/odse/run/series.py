@@ -162,7 +162,7 @@ def read_series(
         if isinstance(entry, ArchiveData):
             composite, archive = recipe.steps.composite, archive_of(recipe, data)
             assert composite is not None and archive is not None
-            statistics = tuple(f"p{percentile}" for percentile in composite.percentiles)
+            statistics = composite.statistics
             for band in archive.bands:
                 encoding = archive.encoding(band, recipe.steps.publish.encoding)
                 series.append(Series(band, statistics, archive.method, encoding))

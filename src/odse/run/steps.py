@@ -143,7 +143,8 @@ def composite(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any])
         window = receipt.statistics["window"]
         day = date.fromisoformat(receipt.parameters["day"]).toordinal()
         parts.append(Part(day, path, tuple(window) if window else None))
-    percentiles = tuple(task.params["percentiles"])
+    step = place.recipe.steps.composite
+    assert step is not None
     with clock.of("read"):
         days_seen, values, codes, seen, unreadable = read_stack(
             parts, tile, bands=len(archive.bands), seen=archive.seen
@@ -155,14 +156,21 @@ def composite(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any])
         quality = np.where(seen, np.where(archive.usable[codes], USABLE, MASKED), 0).astype(np.uint8)
         keep = np.zeros(256, dtype=np.uint8)
         keep[USABLE] = 1
-        result, _ = composite_bands(values, quality, keep=keep, percentiles=percentiles, valid=archive.valid)
+        result, _ = composite_bands(
+            values,
+            quality,
+            keep=keep,
+            percentiles=None if step.method == "mean" else step.percentiles,
+            valid=archive.valid,
+            method=step.method,
+        )
         middle = season.true_period.middle.toordinal()
         days = np.array([day - middle for day in days_seen], dtype=np.int16)
         supports = support(quality, days, keep=keep, unreadable=unreadable)
         layers = np.stack([supports[name] for name in ("clear", "seen", "unreadable", "days_to_clear")])
         layers[:, outside] = 255
     out, out_support = place.work("composite", f"{task.name}.tif"), place.work("support", f"{task.name}.tif")
-    names = [f"{band}_p{p}" for band in archive.bands for p in percentiles]
+    names = [f"{band}_{statistic}" for band in archive.bands for statistic in step.statistics]
     with clock.of("write"):
         write_work(
             out,
@@ -206,13 +214,15 @@ def fill(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any]) -> M
             values,
             nodata=nodata,
             seasons_per_year=len(place.recipe.scheme_.names),
-            window_years=task.params["window_years"],
+            method=task.params["method"],
+            **task.params["options"],
         )
         if series.found:
             stored = filled.values
         else:
             stored = series.encoding.encode(filled.values, mask=filled.values == nodata)
-        companions = np.concatenate([filled.phase, filled.span, filled.donors])
+        told = place.recipe.steps.fill.companions
+        companions = np.concatenate([filled.companions[name] for name in told])
         companions[:, outside] = 255
     out, out_companions = place.work("fill", f"{task.name}.tif"), place.work("companions", f"{task.name}.tif")
     names = [f"{series.variable}_{s}_{one.year}-{one.name}" for one in wanted for s in series.statistics]
@@ -231,15 +241,16 @@ def fill(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any]) -> M
             transform=tile.transform,
             crs=place.grid.crs,
             nodata=255,
-            band_names=[f"{c}_{one.year}-{one.name}" for c in ("phase", "span", "donors") for one in wanted],
+            band_names=[f"{c}_{one.year}-{one.name}" for c in told for one in wanted],
         )
-    phases = filled.phase[:, ~outside]
-    shares = {f"{one.year}-{one.name}": _phase_counts(phases[i]) for i, one in enumerate(wanted)}
-    return Made(outputs=(out, out_companions), statistics={"phase": shares})
+    flags = filled.flag[:, ~outside]
+    shares = {f"{one.year}-{one.name}": _counts(flags[i]) for i, one in enumerate(wanted)}
+    return Made(outputs=(out, out_companions), statistics={"flag": shares})
 
 
-def _phase_counts(phase: Array) -> dict[str, int]:
-    values, counts = np.unique(phase, return_counts=True)
+def _counts(flags: Array) -> dict[str, int]:
+    """How often each flag occurs: observed, filled in some way, or no-data."""
+    values, counts = np.unique(flags, return_counts=True)
     return {str(value): int(count) for value, count in zip(values, counts, strict=True)}
 
 
@@ -504,7 +515,7 @@ def publish(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any]) -
         info = write_cog(
             out,
             parts,
-            window=place.window,
+            window=place.shown,
             grid=place.grid,
             layer=one.layer,
             encoding=one.encoding,

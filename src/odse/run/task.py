@@ -12,7 +12,7 @@ from typing import Any
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from odse.grid import Grid, Tile, grid_, parse_tile
+from odse.grid import Grid, Tile, Window, grid_, parse_tile
 from odse.layer.legend import Legend, clc_legend, legend_from_csv
 from odse.run.recipe import Recipe
 from odse.store.receipts import digest
@@ -88,6 +88,10 @@ class Place:
     """The area in the grid's CRS."""
     legend_csv: str = ""
     """The recipe's own legend; empty: CORINE."""
+    part: Window | None = None
+    """Pixel window of a trial of a part of the area: the only one that is published. None: all of it."""
+    coarse: int = 0
+    """Of a preview: pixels of the recipe's grid along a side of one of its own. 0: no preview."""
 
     @cached_property
     def legend(self) -> Legend:
@@ -97,16 +101,26 @@ class Place:
     @cached_property
     def grid(self) -> Grid:
         grid = self.recipe.grid
-        return grid_(grid if isinstance(grid, str) else grid.model_dump())
+        return grid_(grid if isinstance(grid, str) else grid.model_dump()).coarser(max(1, self.coarse))
 
     @cached_property
     def area(self) -> BaseGeometry:
         return shapely.from_wkb(self.area_wkb)
 
     @cached_property
-    def window(self) -> tuple[int, int, int, int]:
+    def window(self) -> Window:
         """The area's pixel window (col0, row0, col1, row1), snapped outward to whole pixels."""
         return self.grid.snap(self.area.bounds)
+
+    @property
+    def shown(self) -> Window:
+        """The pixel window that is published: the area's, or in a trial that of its part."""
+        return self.part or self.window
+
+    def shows(self, tile: Tile) -> bool:
+        """Whether some of a tile is published."""
+        (col0, row0, col1, row1), (left, top, right, bottom) = tile.window, self.shown
+        return col0 < right and left < col1 and row0 < bottom and top < row1
 
     def tile(self, name: str) -> Tile:
         return parse_tile(name, self.grid, size_px=self.recipe.tile_px)

@@ -1,7 +1,8 @@
 """What every way of filling gives back, and the block of pixels in which most of them work.
 
-A method that is no moving-window median works on blocks: floats with 0 at gaps, beside them 1 where a value is known and 0 where not,
-time first, pixels contiguous. What it puts into gaps is rounded half up once, on the way back into the type of the series.
+A method that is no moving-window median works on blocks: floats with 0 at gaps, beside them 1 where a value is known
+and 0 where not, time first, pixels contiguous. What it puts into gaps is rounded half up once, on the way back into
+the type of the series.
 """
 
 from __future__ import annotations
@@ -34,9 +35,10 @@ OBSERVED_WEIGHT, MOST_WEIGHT, UNFILLED = 100, 99, 255
 class FillResult:
     """The series without gaps and, for every value, how it came to be.
 
-    ``values`` as they were given, ``companions`` uint8 (time, y, x) by name: ``phase``, ``span`` and ``donors`` of a moving-window
-    median; ``weight`` of all other methods, 100 observed, 0 to 99 filled (the more the better founded), 255 unfilled.
-    ``flag`` holds codes of :class:`odse.cube.Flag`: of a method with weights always the same one, ``how``.
+    ``values`` as they were given, ``companions`` uint8 (time, y, x) by name: ``phase``, ``span`` and ``donors`` of a
+    moving-window median; ``weight`` of all other methods, 100 observed, 0 to 99 filled (the more the better founded),
+    255 unfilled. ``flag`` holds codes of :class:`odse.cube.Flag`: of a method with weights always the same one,
+    ``how``.
     """
 
     values: Array
@@ -83,7 +85,9 @@ class FillResult:
 
 
 Closer = Callable[[Floats, Floats, Floats, Floats], None]
-"""(x, v, out, weight), all (time, pixel): fills ``out`` and ``weight`` at gaps; weight below 0 where it can fill none."""
+"""(x, v, out, weight), all (time, pixel): fills ``out`` and ``weight`` at gaps; weight below 0 where it can fill
+none.
+"""
 
 
 @runtime_checkable
@@ -126,7 +130,7 @@ def made(kind: Callable[..., Any], method: Method, options: Mapping[str, Any]) -
 
 
 def check_series(values: Array, nodata: float | None, seasons_per_year: int) -> float:
-    """The value of a gap; NaN beside which ``nodata`` is None. ``values`` (statistic, time, y, x). Raises SeriesError."""
+    """The value of a gap: ``nodata``, or NaN if that is None. ``values`` (statistic, time, y, x). Raises SeriesError."""
     whole = values.dtype.kind in "ui" and values.dtype.itemsize <= 2
     if not whole and values.dtype not in (np.float32, np.float64):
         raise refuse("its type", values.dtype, "give 8- or 16-bit integers, or floats of 32 or 64 bits")
@@ -196,7 +200,9 @@ def load(values, start, nodata, x, v):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True, boundscheck=False, error_model="numpy")
 def store_whole(values, start, nodata, v, out, grade, half, low, high, filled, weight):  # type: ignore[no-untyped-def]
-    """Rounds half up into gaps, within low to high and never to the value that means no-data. ``half`` is 0.5 of the type of ``out``."""
+    """Rounds half up into gaps, within low to high and never to the value that means no-data. ``half`` is 0.5 of the
+    type of ``out``.
+    """
     width, none, one = v.shape[1], np.int32(nodata), np.int32(1)
     for t in range(v.shape[0]):
         new, good, known = out[t], grade[t], v[t]

@@ -1,4 +1,6 @@
-"""Least squares over the whole series: mean, a wave a year, trend, and the wave's overtone, as far as the dates carry them."""
+"""Least squares over the whole series: mean, a wave a year, trend, and the wave's overtone, as far as the dates carry
+them.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +21,13 @@ SAME = 1e-3
 
 @dataclass(frozen=True)
 class Harmonic:
-    """Least squares. A term needs ``dates_per_term`` observed dates; where there are too few, or where they cannot tell terms apart
-    (all of one season, say), the fit falls back: without overtone, without trend, without wave, to the mean.
+    """Least squares. A term needs ``dates_per_term`` observed dates; where there are too few, or where they cannot
+    tell terms apart (all of one season, say), the fit falls back: without overtone, without trend, without wave, to
+    the mean.
 
-    Values are held within the smallest and largest observation of the series. Weight: 100 / (1 + h), with h the variance of the fitted
-    value in units of the variance of an observation. Raises SeriesError for less than one date a term.
+    Values are held within the smallest and largest observation of the series. Weight: 100 / (1 + h), with h the
+    variance of the fitted value in units of the variance of an observation. Raises SeriesError for less than one date
+    a term.
     """
 
     dates_per_term: float = 2.0

@@ -1,4 +1,6 @@
-"""Straight lines in time between the neighbouring observations; before the first and after the last one their value is held."""
+"""Straight lines in time between the neighbouring observations; before the first and after the last one their value
+is held.
+"""
 
 from __future__ import annotations
 

@@ -15,8 +15,8 @@ from odse.series._filled import Closer, Floats, Method
 
 @dataclass(frozen=True)
 class SameSeason:
-    """Median of the same season in all years. Weight: the share of the other years that have it, in percent. A gap whose season
-    no year has stays.
+    """Median of the same season in all years. Weight: the share of the other years that have it, in percent. A gap
+    whose season no year has stays.
     """
 
     @property

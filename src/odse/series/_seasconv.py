@@ -4,11 +4,13 @@ A gap takes the weighted mean of all observations, (K x) / (K v). The weight of 
 
     k(i) = 10 ** (-(season_db / 10) (1 - |1 - 2 (i mod S) / S|) - (span_db / 10) i / N)
 
-with S seasons a year and N dates in all: 1 at whole years, less the further the season is, and fading slowly with the years.
+with S seasons a year and N dates in all: 1 at whole years, less the further the season is, and fading slowly with the
+years.
 
-Such weights are a wave of S numbers times a power, so the sum over all past dates needs no product with a matrix: with
-Y(t) = x(t) + k(S) Y(t - S), it is the sum of k(m) Y(t - m) over m = 0 .. S - 1, and the sum over future dates the same in reverse.
-That is 2 S steps a date instead of N, in lanes of contiguous pixels. Kernels of any other shape are applied as they are.
+Such weights are a wave of S numbers times a power, so the sum over all past dates needs no product with a matrix:
+with Y(t) = x(t) + k(S) Y(t - S), it is the sum of k(m) Y(t - m) over m = 0 .. S - 1, and the sum over future dates
+the same in reverse. That is 2 S steps a date instead of N, in lanes of contiguous pixels. Kernels of any other shape
+are applied as they are.
 """
 
 from __future__ import annotations
@@ -34,10 +36,10 @@ MOST_DB, MOST_DB_SINGLE = 2900, 290
 class SeasConv:
     """Normalised convolution: attenuation of half a year and of the whole series, in decibels.
 
-    ``past`` and ``future`` replace the weights of dates before and after the gap: the first is of the date next to it; an empty one
-    uses no date of that side. Weight of a filled value: its sum of weights in percent of what it would be if every other date of the
-    series were observed, so it is comparable between the ends and the middle of a series. Raises SeriesError for attenuations below 0
-    or above 2900 dB together, and weights below 0 or all 0.
+    ``past`` and ``future`` replace the weights of dates before and after the gap: the first is of the date next to
+    it; an empty one uses no date of that side. Weight of a filled value: its sum of weights in percent of what it
+    would be if every other date of the series were observed, so it is comparable between the ends and the middle of a
+    series. Raises SeriesError for attenuations below 0 or above 2900 dB together, and weights below 0 or all 0.
     """
 
     season_db: float = 60.0
@@ -121,7 +123,9 @@ def seasconv_kernel(
 
 @numba.njit(cache=True, nogil=True, boundscheck=False, error_model="numpy")
 def _periodic(x, wave, fade, period, out):  # type: ignore[no-untyped-def]
-    """K x: ``wave`` weights of lags 0 .. S - 1 and noughts up to a multiple of three, ``fade`` that of lag S. x, out (time, pixel)."""
+    """K x: ``wave`` weights of lags 0 .. S - 1 and noughts up to a multiple of three, ``fade`` that of lag S. x, out
+    (time, pixel).
+    """
     times, pixels = x.shape
     lags = wave.shape[0]
     sums = np.zeros((lags + times, LANE), dtype=x.dtype)  # Y, behind rows of nought

@@ -1,7 +1,7 @@
 """The temporal moving-window median (TMWM; Witjes et al. 2023, PeerJ 15478) in its corrected form.
 
-Only the place in the series counts, so the result does not depend on where the series starts. A(c, h) is the same season as
-c, h years to each side. Donors are observed values only.
+Only the place in the series counts, so the result does not depend on where the series starts. A(c, h) is the same
+season as c, h years to each side. Donors are observed values only.
 
 ====== ====================================================================================================
 phase
@@ -13,9 +13,10 @@ phase
 255    no valid date in the whole series: stays no-data
 ====== ====================================================================================================
 
-Phase first, then j, then h ascending; the first success wins. Arithmetic is exact: integers are rounded half up once; floats are
-halved and added in 64 bits, where 32-bit values of a like size lose nothing, and rounded once to their type. With a direction,
-A(c, h) keeps the dates before (``past``) or after (``future``) the gap, and a gap that has none of them stays.
+Phase first, then j, then h ascending; the first success wins. Arithmetic is exact: integers are rounded half up once;
+floats are halved and added in 64 bits, where 32-bit values of a like size lose nothing, and rounded once to their
+type. With a direction, A(c, h) keeps the dates before (``past``) or after (``future``) the gap, and a gap that has
+none of them stays.
 """
 
 from __future__ import annotations
@@ -39,8 +40,9 @@ MOST_IN_LANES = 16
 
 @dataclass(frozen=True)
 class Tmwm:
-    """Moving-window median: the (odd) width of the first window in years, the side that donors come from, and ``compat``, the
-    name of an older form (:mod:`odse.series._eumap`). Raises SeriesError for a width or a name that makes no sense.
+    """Moving-window median: the (odd) width of the first window in years, the side that donors come from, and
+    ``compat``, the name of an older form (:mod:`odse.series._eumap`). Raises SeriesError for a width or a name that
+    makes no sense.
     """
 
     window_years: int = 9
@@ -80,7 +82,9 @@ def half_widths(years: int, window_years: int) -> list[int]:
 def moving_window_median(
     flat: Array, nodata: float, seasons_per_year: int, settings: Tmwm, *, filled: Array, told: npt.NDArray[np.uint8]
 ) -> None:
-    """Fill a series (time, pixel): into ``filled``, its copy; phase, span and donors into ``told`` (3, time, pixel), zeroes."""
+    """Fill a series (time, pixel): into ``filled``, its copy; phase, span and donors into ``told`` (3, time, pixel),
+    zeroes.
+    """
     times, pixels = flat.shape
     widths = np.array(half_widths(-(-times // seasons_per_year), settings.window_years), dtype=np.int64)
     first = int(widths[0])
@@ -88,9 +92,11 @@ def moving_window_median(
     after = first if settings.direction != "past" else -1
     rows = before + after + 1
     left = np.ones(pixels, dtype=np.bool_)
+    given, target = flat, filled
     if flat.dtype.kind == "f":
         work: Any = np.float64
-        none = flat.dtype.type(nodata)
+        none: Any = float(flat.dtype.type(nodata))
+        given, target = flat.astype(np.float64), flat.astype(np.float64)
     else:
         work, none = np.int64, int(nodata)
         if rows > 0 and first <= MOST_IN_LANES:
@@ -102,7 +108,9 @@ def moving_window_median(
             )
     scratch = np.empty((4, times + seasons_per_year), dtype=work)
     sides = (settings.direction != "future", settings.direction != "past")
-    _fill(flat, none, seasons_per_year, widths, sides, scratch, filled, told[0], told[1], told[2], left)
+    _fill(given, none, seasons_per_year, widths, sides, scratch, target, told[0], told[1], told[2], left)
+    if target is not filled:
+        filled[:] = target
     inside = flat.dtype.kind in "ui" and np.iinfo(flat.dtype).min < nodata < np.iinfo(flat.dtype).max
     if inside:  # a mean may fall on the number that means no-data; it then takes the next one
         filled[(filled == nodata) & (told[0] != 255)] = int(nodata) + 1
@@ -112,9 +120,9 @@ def moving_window_median(
 def _fill_first(values, nodata, sign, seasons, half, before, rows, pairs, filled, phase, span, donors, left):  # type: ignore[no-untyped-def]
     """Phase 1 with the smallest window, which closes nearly all gaps: LANES pixels at a time through a sorting network.
 
-    What it cannot fill is marked in ``left`` (pixel,) and done by :func:`_fill`. values (time, pixel) -> filled, phase, span,
-    donors (time, pixel). The window has ``rows`` years, the first of them ``before`` years before the gap. Values are sorted as
-    uint16; ``sign`` is the bit that brings signed ones into that order.
+    What it cannot fill is marked in ``left`` (pixel,) and done by :func:`_fill`. values (time, pixel) -> filled,
+    phase, span, donors (time, pixel). The window has ``rows`` years, the first of them ``before`` years before the
+    gap. Values are sorted as uint16; ``sign`` is the bit that brings signed ones into that order.
     """
     times, pixels = values.shape
     lane = np.empty((rows, LANES), dtype=np.uint16)
@@ -220,9 +228,11 @@ def _median4(doubled, n):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True, boundscheck=False)
 def _fill(values, nodata, seasons, widths, sides, scratch, filled, phase, span, donors, left):  # type: ignore[no-untyped-def]
-    """Every gap still open in pixels marked ``left``: values (time, pixel) -> filled, phase, span, donors (time, pixel).
+    """Every gap still open in pixels marked ``left``: values (time, pixel) -> filled, phase, span, donors (time,
+    pixel).
 
-    ``sides`` says whether dates before and after the gap may give; ``scratch`` (4, time + season) is of the type to calculate in.
+    ``sides`` says whether dates before and after the gap may give; ``scratch`` (4, time + season) is of the type to
+    calculate in.
     """
     times, pixels = values.shape
     known = np.empty(times, dtype=np.bool_)

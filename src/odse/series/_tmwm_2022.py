@@ -1,8 +1,10 @@
-"""The moving-window median as it made the maps of 2022, with its faults: for comparison with those maps, and for nothing else.
+"""The moving-window median as it made the maps of 2022, with its faults: for comparison with those maps, and for
+nothing else.
 
-Years are whole and counted from the start of the series, windows are W, 2W, 3W ... years wide and stop short of its length, medians
-are kept in 16-bit floats, the season "before" the first of a year is the last one of the same year (docs/why/fill.md says what that
-does). Flags are w in phase 1, n + w in phase 2, 2 n + w in phase 3, with w the width and n the number of years.
+Years are whole and counted from the start of the series, windows are W, 2W, 3W ... years wide and stop short of its
+length, medians are kept in 16-bit floats, the season "before" the first of a year is the last one of the same year
+(docs/why/fill.md says what that does). Flags are w in phase 1, n + w in phase 2, 2 n + w in phase 3, with w the width
+and n the number of years.
 """
 
 from __future__ import annotations
@@ -24,10 +26,12 @@ MOST_YEARS = 84
 def eumap_2022(
     flat: Array, nodata: float, seasons_per_year: int, window_years: int, *, filled: Array, told: npt.NDArray[np.uint8]
 ) -> npt.NDArray[np.uint8]:
-    """Fill a series (time, pixel): into ``filled``, its copy; phase, span and donors into ``told`` (3, time, pixel). Gives the flag.
+    """Fill a series (time, pixel): into ``filled``, its copy; phase, span and donors into ``told`` (3, time, pixel).
+    Gives the flag.
 
-    Values are 16-bit floats on their way; integers are rounded half up from those. Warns where the series has no more years than the
-    window, for then no gap is filled. Raises SeriesError for a series that is not of whole years, or of more than 84.
+    Values are 16-bit floats on their way; integers are rounded half up from those. Warns where the series has no more
+    years than the window, for then no gap is filled. Raises SeriesError for a series that is not of whole years, or
+    of more than 84.
     """
     times, pixels = flat.shape
     years = times // seasons_per_year
@@ -95,7 +99,9 @@ class _Gaps:
 
 
 def _windows(cube: Array, there: npt.NDArray[np.bool_], width: int) -> tuple[Half, Array]:
-    """Median and number of values of every season in the ``width`` years around every year, both (year, season, pixel)."""
+    """Median and number of values of every season in the ``width`` years around every year, both (year, season,
+    pixel).
+    """
     half = (width - 1) // 2
     parts = [slice(max(0, year - half), year + half + 1) for year in range(len(cube))]
     counts = np.stack([there[part].sum(axis=0) for part in parts])

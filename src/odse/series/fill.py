@@ -1,17 +1,18 @@
 """Filling the gaps of a series, by any of six methods behind one contract.
 
-============= ================================================================================================================
-method        what a gap takes
-============= ================================================================================================================
-tmwm          temporal moving-window median: same season first, then seasons beside it, then all (:mod:`odse.series._tmwm`)
-seasconv      mean of all dates, weighted by season and distance (:mod:`odse.series._seasconv`)
-linear        straight line between the neighbouring dates (:mod:`odse.series._linear`)
-harmonic      mean, trend, a wave a year and its overtone by least squares (:mod:`odse.series._harmonic`)
-whittaker     smoothest series through the dates (:mod:`odse.series.whittaker`)
-same-season   median of the same season in all years (:mod:`odse.series._same_season`)
-============= ================================================================================================================
+=============
+================================================================================================================
+method        what a gap takes =============
+================================================================================================================ tmwm
+temporal moving-window median: same season first, then seasons beside it, then all (:mod:`odse.series._tmwm`) seasconv
+mean of all dates, weighted by season and distance (:mod:`odse.series._seasconv`) linear        straight line between
+the neighbouring dates (:mod:`odse.series._linear`) harmonic      mean, trend, a wave a year and its overtone by least
+squares (:mod:`odse.series._harmonic`) whittaker     smoothest series through the dates (:mod:`odse.series.whittaker`)
+same-season   median of the same season in all years (:mod:`odse.series._same_season`) =============
+================================================================================================================
 
-Whatever the method: known values are never changed, donors are known values only, and every value says how it came to be.
+Whatever the method: known values are never changed, donors are known values only, and every value says how it came to
+be.
 """
 
 from __future__ import annotations
@@ -84,19 +85,21 @@ def fill(
 ) -> xr.Dataset | FillResult:
     """Fill the gaps of a series in the order of time, one date a season, absent seasons as all gaps.
 
-    An array (time, y, x) of 8- or 16-bit integers or of floats gives a FillResult. A DataArray with dimensions among band, statistic,
-    time, y and x, in any order, gives a Cube: a Dataset with ``value``, ``flag`` and the companions of the method. A Cube (Dataset with
-    ``value`` and, if it has one, ``flag``: what is not observed is a gap) gives itself with its gaps filled; what stays open keeps its
-    flag. The statistics of a band have their gaps in common, and one flag and one set of companions.
+    An array (time, y, x) of 8- or 16-bit integers or of floats gives a FillResult. A DataArray with dimensions among
+    band, statistic, time, y and x, in any order, gives a Cube: a Dataset with ``value``, ``flag`` and the companions
+    of the method. A Cube (Dataset with ``value`` and, if it has one, ``flag``: what is not observed is a gap) gives
+    itself with its gaps filled; what stays open keeps its flag. The statistics of a band have their gaps in common,
+    and one flag and one set of companions.
 
-    ``nodata`` is the value of a gap; of floats, what is not finite is a gap too, and the only one if ``nodata`` is None. ``method`` is a
-    name, its ``options`` are the fields of its settings: ``window_years``, ``direction`` and ``compat`` of tmwm (:class:`Tmwm`),
-    ``season_db``, ``span_db``, ``past`` and ``future`` of seasconv (:class:`SeasConv`), ``dates_per_term`` of harmonic
-    (:class:`Harmonic`), ``lambda_`` of whittaker (:class:`Whittaker`); or such settings themselves. Integers are rounded half up once
-    and never to ``nodata``.
+    ``nodata`` is the value of a gap; of floats, what is not finite is a gap too, and the only one if ``nodata`` is
+    None. ``method`` is a name, its ``options`` are the fields of its settings: ``window_years``, ``direction`` and
+    ``compat`` of tmwm (:class:`Tmwm`), ``season_db``, ``span_db``, ``past`` and ``future`` of seasconv
+    (:class:`SeasConv`), ``dates_per_term`` of harmonic (:class:`Harmonic`), ``lambda_`` of whittaker
+    (:class:`Whittaker`); or such settings themselves. Integers are rounded half up once and never to ``nodata``.
 
-    Raises SeriesError for types, shapes and parameters that make no sense, CubeError for a Dataset that is no Cube. Pure. Sources: in
-    the modules of the methods; of tmwm Witjes et al. 2023, PeerJ 15478, corrected (docs/why/fill.md).
+    Raises SeriesError for types, shapes and parameters that make no sense, CubeError for a Dataset that is no Cube.
+    Pure. Sources: in the modules of the methods; of tmwm Witjes et al. 2023, PeerJ 15478, corrected
+    (docs/why/fill.md).
 
     >>> import numpy as np
     >>> series = np.array([10, 20, 30, 40, 0, 22, 32, 42], dtype=np.uint16).reshape(8, 1, 1)
@@ -125,8 +128,8 @@ def fill_many(
 ) -> FillResult:
     """Fill several statistics (statistic, time, y, x) of one variable that have their gaps in common.
 
-    ``values`` of the result is (statistic, time, y, x), its companions (time, y, x): of the first statistic, and equal for
-    all. Parameters and errors are those of :func:`fill`. Pure.
+    ``values`` of the result is (statistic, time, y, x), its companions (time, y, x): of the first statistic, and
+    equal for all. Parameters and errors are those of :func:`fill`. Pure.
     """
     settings = settings_of(method, options)
     none = check_series(values, nodata, seasons_per_year)
@@ -144,7 +147,9 @@ def fill_many(
 
 
 def settings_of(method: Method | Settings, options: dict[str, Any]) -> Settings:
-    """Settings of a method by its name and options, or those given. Raises SeriesError for a name or an option that is none."""
+    """Settings of a method by its name and options, or those given. Raises SeriesError for a name or an option that
+    is none.
+    """
     if isinstance(method, str):
         if method not in METHODS:
             raise refuse("the method", repr(method), f"use {', '.join(METHODS)}")
@@ -174,7 +179,9 @@ def _fill_cube(cube: xr.Dataset, nodata: float | None, settings: Settings, seaso
     value = cube["value"]
     foreign = [dim for dim in value.dims if dim not in DIMS]
     if foreign or not {"time", "y", "x"} <= set(value.dims):
-        raise refuse("its dimensions", value.dims, "give time, y and x, and if you like band and statistic")
+        raise refuse(
+            "the tuple of its dimensions", value.dims, "give time, y and x, and if you like band and statistic"
+        )
     here = [dim for dim in DIMS if dim in value.dims]
     ordered = value.transpose(*here)
     array = ordered.to_numpy().reshape([value.sizes.get(dim, 1) for dim in DIMS])
@@ -184,7 +191,7 @@ def _fill_cube(cube: xr.Dataset, nodata: float | None, settings: Settings, seaso
         array = np.where(was == Flag.OBSERVED, array, array.dtype.type(none))
     known = np.isfinite(array) & (array != none)
     if (known != known[:, :1]).any():
-        raise refuse("the gaps of one statistic", "not those of another", "fill them one at a time")
+        raise refuse("a gap", "in one statistic and not in another", "fill them one at a time")
     parts = [fill_many(band, nodata=none, method=settings, seasons_per_year=seasons_per_year) for band in array]
     flag = np.stack([part.flag for part in parts])
     if was is not None:
@@ -199,7 +206,9 @@ def _fill_cube(cube: xr.Dataset, nodata: float | None, settings: Settings, seaso
 
 
 def _flags(cube: xr.Dataset, ordered: xr.DataArray) -> npt.NDArray[np.uint8]:
-    """The flag of every value. Raises SeriesError where it says that values were filled before, CubeError where it is no flag."""
+    """The flag of every value. Raises SeriesError where it says that values were filled before, CubeError where it is
+    no flag.
+    """
     check_cube(
         cube[["flag"]].transpose(*(dim for dim in ("time", "band", "statistic", "y", "x") if dim in cube["flag"].dims))
     )

@@ -26,7 +26,7 @@ from odse.quality import Mask, Quality, decode, glad_mask, keep
 from odse.raster.encoding import Encoding, encoding_, source_encoding
 from odse.raster.work import write_work
 from odse.sources import glad, landsat, netcdf
-from odse.sources.ingested import IngestReport, snapped
+from odse.sources.ingested import IngestReport, block_of, snapped
 from odse.sources.scenes import Range, Scene
 
 Codes = npt.NDArray[np.bool_]
@@ -213,7 +213,7 @@ class SceneArchive:
         for scene in self._scenes:
             covered = scene.covers(grid)
             in_time = any(period.contains(scene.date) for period in periods)
-            if in_time and (covered is None or snapped(covered, box) is not None):
+            if in_time and (covered is None or snapped(covered, box, block=block_of(grid)) is not None):
                 name = f"{scene.date:%Y%m%d}-{_word(scene.name)}"
                 found.append(Image(name, scene.date, name, _files(scene), scene))
         return sorted(found, key=lambda image: image.name)
@@ -223,14 +223,16 @@ class SceneArchive:
         for image in images:
             assert not isinstance(image.item, glad.GladFile)
             covered = image.item.covers(grid)
-            result[image.source] = window if covered is None else snapped(covered, window) or (0, 0, 0, 0)
+            result[image.source] = (
+                window if covered is None else snapped(covered, window, block=block_of(grid)) or (0, 0, 0, 0)
+            )
         return result
 
     def ingest(self, image: Image, out: Path, *, grid: Grid, window: Window) -> IngestReport:
         scene = image.item
         assert not isinstance(scene, glad.GladFile)
         covered = scene.covers(grid)
-        part = snapped(covered or window, window)
+        part = snapped(covered or window, window, block=block_of(grid))
         if part is None:
             return IngestReport("outside")
         try:

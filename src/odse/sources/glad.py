@@ -30,7 +30,7 @@ from shapely.geometry.base import BaseGeometry
 from odse.errors import GridError, SourceError, UnreadableError
 from odse.grid import Bounds, Grid, Window, glad_tiles_over, parse_glad_tile
 from odse.raster.work import environment, write_work
-from odse.sources.ingested import IngestReport, snapped
+from odse.sources.ingested import IngestReport, block_of, snapped
 
 BANDS = ("blue", "green", "red", "nir", "swir1", "swir2", "thermal")
 VALID = ((1, 40000),) * 6 + ((1, 65000),)
@@ -138,7 +138,8 @@ def ingest(file: GladFile, out: Path, *, grid: Grid, window: Window) -> IngestRe
     file in strips of rows, so a fault anywhere in it shows (but LZW has no checksum: a changed bit may pass, and its sign are
     flags and values that cannot be, which are counted); writes ``out`` when the report's state is ``done``. Flags that are
     stored x 100 are divided, codes that do not exist become 255: both are told. Never raises for a broken file: that is its
-    report. Raises StoreError when ``out`` cannot be written.
+    report. On the coarse grid of a preview only the rows that it needs are read. Raises StoreError when ``out`` cannot be
+    written.
     """
     header = None
     try:
@@ -233,7 +234,7 @@ def _covered(grid: Grid, header: _Header, window: Window, file: GladFile) -> Win
         raise UnreadableError.sentence(
             "read", f"image {file.name}", "its place", f"{header.bounds}, outside {grid.crs}", "fetch it again"
         )
-    return snapped(grid.snap(box), window)
+    return snapped(grid.snap(box), window, block=block_of(grid))
 
 
 def _warp(
@@ -241,7 +242,8 @@ def _warp(
 ) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.int64]]:
     """(band=8, y, x) of a window of the grid, 0 outside the image; and how often each number stands in the flag band.
 
-    The image passes once, strip by strip: memory is the window's and one strip's.
+    The image passes once, strip by strip: memory is the window's and one strip's. For a preview's coarse grid strips in which
+    no pixel lies are passed over.
     """
     nearest = _nearest(grid, window, header.transform, header.shape, header.crs)
     height, width = header.shape
@@ -252,10 +254,12 @@ def _warp(
     block_rows = source.block_shapes[0][0]
     rows = max(STRIP_ROWS // block_rows, 1) * block_rows
     for top in range(0, height, rows):
+        low, high = top * width, min(top + rows, height) * width
+        meets = np.flatnonzero((last >= low) & (first < high))
+        if len(meets) == 0 and grid.factor > 1:
+            continue  # a preview looks at no more than it shows
         strip = source.read(window=RasterWindow(0, top, width, min(rows, height - top)))
         codes += np.bincount(strip[7].ravel(), minlength=65536)
-        low, high = top * width, top * width + strip[7].size
-        meets = np.flatnonzero((last >= low) & (first < high))
         if len(meets) == 0:
             continue
         some = slice(int(meets[0]), int(meets[-1]) + 1)

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from odse.grid import Tile, Window
+from odse.grid import Grid, Tile, Window
 from odse.raster.work import read_work
 
 BLOCK = 512
@@ -42,7 +42,12 @@ class Part:
     window: Window | None
 
 
-def snapped(covered: Window, window: Window) -> Window | None:
+def block_of(grid: Grid) -> int:
+    """Side of the blocks that images are kept in. A preview is small: half a block of 512 may be half an image."""
+    return BLOCK if grid.factor == 1 else 16
+
+
+def snapped(covered: Window, window: Window, *, block: int = BLOCK) -> Window | None:
     """The overlap of two windows of the grid, snapped outward to its blocks; None where they do not meet.
 
     >>> snapped((10, 10, 600, 20), (0, 0, 2000, 2000))
@@ -52,7 +57,7 @@ def snapped(covered: Window, window: Window) -> Window | None:
     right, bottom = min(covered[2], window[2]), min(covered[3], window[3])
     if right <= left or bottom <= top:
         return None
-    return left // BLOCK * BLOCK, top // BLOCK * BLOCK, -(-right // BLOCK) * BLOCK, -(-bottom // BLOCK) * BLOCK
+    return left // block * block, top // block * block, -(-right // block) * block, -(-bottom // block) * block
 
 
 def read_stack(

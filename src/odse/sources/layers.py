@@ -163,8 +163,9 @@ def check_on_grid(found: FoundLayer, grid: Grid) -> str | None:
     """Why a layer does not lie on a grid, as a sentence that names both; None when it does. Pure.
 
     CRSs are compared by what they do, so one without a code can be EPSG:3035. Pixels must have the grid's size and lie on its
-    lines at all four corners, to a thousandth of a pixel.
+    lines at all four corners, to a thousandth of a pixel. On the coarse grid of a preview it is the recipe's grid that counts.
     """
+    grid = grid.fine
     affine, size = Affine(*found.transform), grid.resolution_m
     x0, y0 = grid.origin_xy
     if not found.crs_wkt or not same_crs(found.crs_wkt, grid.crs):
@@ -220,9 +221,11 @@ def read_window(
 
     A pixel whose centre lies off the layer is masked. No-data takes no part in a mean; ``bilinear`` gives none where the pixel that
     holds the centre has none. Windows agree to the last bit with any larger one, for the layer is warped in fixed squares of the
-    grid. Raises SourceError for a layer off the grid
-    or without CRS, and for a mean of classes (names of type ``c``); UnreadableError for a damaged file.
+    grid. On the coarse grid of a preview a pixel has the value at its centre. Raises SourceError for a layer off the grid or without
+    CRS, and for a mean of classes (names of type ``c``); UnreadableError for a damaged file.
     """
+    if grid.factor > 1:
+        return _read_centres(found, window, grid, resampling)
     fault = check_on_grid(found, grid)
     if fault is None:
         return _read_on_grid(found, window, grid)
@@ -446,3 +449,19 @@ def _near(found: FoundLayer, grid: Grid, block: Window) -> _Near | None:
         return None
     inside = c.min() > margin and c.max() < width - margin and r.min() > margin and r.max() < height - margin
     return _Near(steps, bool(inside and known.all()))
+
+
+def _read_centres(
+    found: FoundLayer, window: Window, grid: Grid, resampling: Resampling | None
+) -> np.ma.MaskedArray[Any, Any]:
+    """A window of a coarse grid from the fine one: the pixel at each centre. Reads some rows at a time."""
+    step, half = grid.factor, grid.factor // 2
+    left, right = window[0] * step, window[2] * step
+    strips = []
+    rows = max(1, 512 // step)
+    for row in range(window[1], window[3], rows):
+        top, bottom = row * step + half, (min(row + rows, window[3]) - 1) * step + half + 1
+        strips.append(
+            read_window(found, (left, top, right, bottom), grid.fine, resampling=resampling)[::step, half::step]
+        )
+    return np.ma.concatenate(strips)  # type: ignore[no-untyped-call, no-any-return]

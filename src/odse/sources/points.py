@@ -8,7 +8,7 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,8 @@ from odse.layer.legend import Legend
 
 PLACES = (("lon", "lat"), ("longitude", "latitude"), ("x", "y"), ("X", "Y"))
 """Columns of the place in a CSV, where none are said."""
+CSV = (".csv", ".tsv", ".txt")
+"""Suffixes of files that are read as a CSV."""
 POINT, MULTIPOINT = 0, 4
 """Geometry types of shapely."""
 
@@ -76,7 +78,7 @@ def read_points(
     [[0, 4321000.0, 3210000.0, 2019, '311', 1.0]]
     """
     path = Path(path)
-    table = _csv(path, x, y, crs) if path.suffix.lower() in (".csv", ".tsv", ".txt") else _vector(path, crs)
+    table = _csv(path, x, y, crs) if path.suffix.lower() in CSV else _vector(path, crs)
     for column in [date, class_, *([weight] if weight else [])]:
         _need(table.file, table.rows.columns, column)
     if len(table.rows) == 0:
@@ -102,7 +104,63 @@ def _need(file: str, columns: Sequence[str] | pd.Index[Any], column: str) -> Non
         raise SamplesError.sentence("use", f"points {file}", f"column {column!r}", "missing", remedy)
 
 
-def _csv(path: Path, x: str | None, y: str | None, crs: str) -> _Table:
+@dataclass(frozen=True)
+class PointsFile:
+    """A file of points before anybody said which of its columns is what."""
+
+    file: str
+    rows: pd.DataFrame
+    """Its columns, as text in a CSV."""
+    x: npt.NDArray[np.float64] | None
+    y: npt.NDArray[np.float64] | None
+    """Places of a vector file; None in a CSV, where they are two of the columns."""
+    crs: str | None
+    """What a vector file says; None where nothing is said."""
+
+
+def open_points(path: str | Path) -> PointsFile:
+    """A CSV or vector file as it is. Reads it. Raises SamplesError for a file that is neither, and for one without rows."""
+    path = Path(path)
+    if not path.is_file():
+        raise SamplesError.sentence("read", f"points {path}", "the file", "not there", "check the path")
+    if path.suffix.lower() in CSV:
+        header, _, records = _csv_rows(path)
+        made = PointsFile(path.name, pd.DataFrame(records, columns=pd.Index(header), dtype=object), None, None, None)
+    else:
+        table = _vector(path, "")
+        made = PointsFile(table.file, table.rows, table.x, table.y, table.crs or None)
+    if len(made.rows) == 0:
+        raise SamplesError.sentence("use", f"points {path.name}", "the number of its rows", 0, "give points")
+    return made
+
+
+def years_in(column: Sequence[Any]) -> list[int | None]:
+    """The year of each cell, None where it is neither year nor date.
+
+    >>> years_in(["2019-06-30", 2020, "soon"])
+    [2019, 2020, None]
+    """
+    return [_year(_text(value)) for value in column]
+
+
+def codes_in(column: Sequence[Any], legend: Legend) -> tuple[Literal["code", "value"], list[str | None]]:
+    """How a column means classes, and the class code of each cell, None where it is none.
+
+    Codes or values of the legend's most detailed level, whichever more cells hold. (Groups are left out because their codes are
+    values of other classes: 31 is the grid code of 332 and the code of forests.)
+    """
+    leaves = legend.at_level(max(legend.level_of(one.code) for one in legend.classes))
+    texts = [_text(value).removesuffix(".0") for value in column]
+    as_code = {text: text if text in leaves.by_code else None for text in set(texts)}
+    as_value = {text: _of_value(text, leaves) for text in set(texts)}
+    codes, values = (sum(found[text] is not None for text in texts) for found in (as_code, as_value))
+    if codes >= values:
+        return "code", [as_code[text] for text in texts]
+    return "value", [as_value[text] for text in texts]
+
+
+def _csv_rows(path: Path) -> tuple[list[str], list[int], list[list[str]]]:
+    """Header, number of each row's line, rows."""
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             head = file.readline()
@@ -126,6 +184,11 @@ def _csv(path: Path, x: str | None, y: str | None, crs: str) -> _Table:
     if len(set(header)) != len(header):
         twice = next(name for name in header if header.count(name) > 1)
         raise SamplesError.sentence("use", f"points {path.name}", f"column {twice!r}", "there twice", "rename one")
+    return header, lines, records
+
+
+def _csv(path: Path, x: str | None, y: str | None, crs: str) -> _Table:
+    header, lines, records = _csv_rows(path)
     rows = pd.DataFrame(records, columns=pd.Index(header), dtype=object)
     if x is None or y is None:
         x, y = next(((a, b) for a, b in PLACES if a in header and b in header), (x or "lon", y or "lat"))
@@ -229,28 +292,21 @@ def _text(value: Any) -> str:
 
 
 def _codes(table: _Table, name: str, legend: Legend) -> list[str]:
-    """The class code of each row: codes or values of the legend's most detailed level, one of both for the whole column.
-
-    (Groups are left out because their codes are values of other classes: 31 is the grid code of 332 and the code of forests.)
-    """
-    detail = max(legend.level_of(one.code) for one in legend.classes)
-    leaves = legend.at_level(detail)
-    texts = [_text(value).removesuffix(".0") for value in table.rows[name]]
-    as_code = {text: text if text in leaves.by_code else None for text in set(texts)}
-    as_value = {text: _of_value(text, leaves) for text in set(texts)}
-    codes, values = (sum(found[text] is not None for text in texts) for found in (as_code, as_value))
-    meaning, kind = (as_code, "code") if codes >= values else (as_value, "value")
-    for which, text in enumerate(texts):
-        if meaning[text] is None:
+    """The class code of each row: codes or values of the legend, one of both for the whole column (:func:`codes_in`)."""
+    kind, found = codes_in(table.rows[name].tolist(), legend)
+    for which, code in enumerate(found):
+        if code is None:
+            text = _text(table.rows[name].iloc[which]).removesuffix(".0")
+            leaves = legend.at_level(max(legend.level_of(one.code) for one in legend.classes))
             near = difflib.get_close_matches(text, leaves.by_code, n=1, cutoff=0.7) if kind == "code" else []
             hint = f"write {near[0]!r} or take the row out" if near else "correct it or take the row out"
-            other = as_value if kind == "code" else as_code
-            if other[text] is not None:
+            other = _of_value(text, leaves) if kind == "code" else leaves.by_code.get(text)
+            if other is not None:
                 value = f"{text!r}, while most rows hold {kind}s of {legend.name}"
             else:
                 value = f"{text!r}, no {kind} of {legend.name}"
             raise SamplesError.sentence("use", table.row(which), f"its {name}", value, hint)
-    return [str(meaning[text]) for text in texts]
+    return [str(code) for code in found]
 
 
 def _of_value(text: str, legend: Legend) -> str | None:
