@@ -22,6 +22,7 @@ NAMES = [
     "ndvi_p50_summer",
     "elev",
 ]
+SEASONS = ("winter", "summer")
 CLASSES = ("211", "311", "511")
 
 
@@ -46,7 +47,7 @@ def case() -> dict:
                 kind, features, target, weight, train_rows=train, test_rows=test, n_classes=3, seed=4
             )
     return {"features": features, "target": target, "weight": weight, "oof": oof, "fold": fold,
-            "learners": LEARNERS, "n_classes": 3, "names": NAMES, "derived": ["ndvi"], "seed": 4}  # fmt: skip
+            "learners": LEARNERS, "n_classes": 3, "names": NAMES, "derived": ["ndvi"], "seasons": SEASONS, "seed": 4}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -64,10 +65,20 @@ def rise(told: dict, grouping: str) -> dict[str, float]:
 
 
 def test_every_grouping_holds_every_feature_once() -> None:
-    for parts in feature_groups(NAMES, derived=["ndvi"]).values():
+    for parts in feature_groups(NAMES, derived=["ndvi"], seasons=SEASONS).values():
         assert sorted(column for columns in parts.values() for column in columns) == list(range(len(NAMES)))
-    kinds = feature_groups(NAMES, derived=["ndvi"])["kind"]
+    kinds = feature_groups(NAMES, derived=["ndvi"], seasons=SEASONS)["kind"]
     assert kinds == {"seasonal": [0, 1, 2, 3, 4], "derived": [5], "static": [6]}
+    others = feature_groups(
+        ["temperature.mean_winter", "geology_3", "geology_8", "slope"],
+        derived=["temperature.mean", "slope"],
+        seasons=SEASONS,
+    )
+    assert others == {
+        "variable": {"temperature.mean": [0], "geology": [1, 2], "slope": [3]},
+        "season": {"winter": [0], "all year": [1, 2, 3]},
+        "kind": {"derived": [0, 3], "static": [1, 2]},
+    }
 
 
 def test_what_tells_classes_apart_is_found_and_a_constant_is_worth_nothing(told: dict) -> None:

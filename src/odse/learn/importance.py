@@ -23,20 +23,23 @@ MOST_ROWS = 2000
 """Held-out rows that are asked; a larger fold is thinned by chance."""
 
 
-def feature_groups(names: Sequence[str], *, derived: Sequence[str]) -> dict[str, dict[str, list[int]]]:
+def feature_groups(
+    names: Sequence[str], *, derived: Sequence[str], seasons: Sequence[str]
+) -> dict[str, dict[str, list[int]]]:
     """Three ways to group the features of a Model: grouping -> group -> columns, in the order of the features. Pure.
 
-    A name is ``variable_statistic_season`` or, for what does not change over the year, ``variable``. ``derived`` are the
-    variables computed from others.
+    The first part of a name, up to ``_``, is its variable; the last is its season, where it is one of ``seasons``. ``derived``
+    are the variables computed from others.
 
-    >>> feature_groups(["red_p50_summer", "ndvi_p50_summer", "elev"], derived=["ndvi"])["season"]
-    {'summer': [0, 1], 'all year': [2]}
+    >>> names = ["red_p50_summer", "ndvi_p50_summer", "elev", "geology_3"]
+    >>> feature_groups(names, derived=["ndvi"], seasons=["winter", "summer"])["season"]
+    {'summer': [0, 1], 'all year': [2, 3]}
     """
     groups: dict[str, dict[str, list[int]]] = {"variable": {}, "season": {}, "kind": {}}
     for column, name in enumerate(names):
         variable, *rest = name.split("_")
-        season = rest[-1] if len(rest) > 1 else "all year"
-        kind = "derived" if variable in derived else "seasonal" if len(rest) > 1 else "static"
+        season = rest[-1] if rest and rest[-1] in seasons else "all year"
+        kind = "derived" if variable in derived else "static" if season == "all year" else "seasonal"
         for grouping, group in (("variable", variable), ("season", season), ("kind", kind)):
             groups[grouping].setdefault(group, []).append(column)
     return groups
@@ -53,6 +56,7 @@ def held_out_importance(
     n_classes: int,
     names: Sequence[str],
     derived: Sequence[str],
+    seasons: Sequence[str],
     seed: int,
 ) -> dict[str, Any]:
     """Importance of the groups of :func:`feature_groups`, from features (n, feature) and spatial folds (n,). JSON-able. Pure.
@@ -86,7 +90,7 @@ def held_out_importance(
 
     (loss,), (accuracy,) = answer(here)
     groups: dict[str, list[dict[str, Any]]] = {}
-    for grouping, parts in feature_groups(names, derived=derived).items():
+    for grouping, parts in feature_groups(names, derived=derived, seasons=seasons).items():
         lines = []
         for name, columns in parts.items():
             matrix = np.tile(here, (REPEATS, 1))

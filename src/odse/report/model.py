@@ -16,18 +16,6 @@ from markupsafe import Markup
 from odse.report.html import counted, kind_class, percent, render_template
 from odse.report.svg import Ring, View, circle, element, line, north_arrow, number, picture, rect, text, ticks
 
-
-def levels_of(accuracy: Mapping[str, Any]) -> list[str]:
-    """The levels that accuracy is told at, the finest first: 3, 2, 1 for CORINE.
-
-    >>> levels_of({"levels": {"1": {}, "2": {}}})
-    ['2', '1']
-    """
-    return sorted(accuracy["levels"], reverse=True)
-
-
-"""Of the legend, finest first."""
-
 MOST_POINTS = 4000
 """Samples drawn one by one on the map of folds; of more, only their blocks are drawn."""
 
@@ -135,6 +123,15 @@ def render_model(page: ModelPage) -> str:
 
 
 # --- numbers ------------------------------------------------------------------------------------------------------------
+
+
+def levels_of(accuracy: Mapping[str, Any]) -> list[str]:
+    """The levels that accuracy is told at, the finest first: 3, 2, 1 for CORINE.
+
+    >>> levels_of({"levels": {"1": {}, "2": {}}})
+    ['2', '1']
+    """
+    return sorted(accuracy["levels"], reverse=True)
 
 
 def headlines(page: ModelPage) -> list[dict[str, Any]]:
@@ -328,7 +325,7 @@ def reliability_picture(rows: Sequence[Mapping[str, float]]) -> Markup:
         text(x(0.98), y(0.05), "too sure", class_="region", anchor="end"),
     ]
     told = "; ".join(f"{percent(row['stated'])} stated, {percent(row['right'])} right" for row in rows)
-    return picture(width, height, *parts, title="Reliability", words=f"Reliability diagram: {told}", class_="chart")
+    return picture(width, height, *parts, title="Reliability", words=f"Reliability diagram: {told}", class_="tall")
 
 
 GROUPINGS = {"variable": "by variable", "season": "by season", "kind": "by kind"}
@@ -370,7 +367,7 @@ def importance_picture(grouping: str, lines: Sequence[Mapping[str, Any]]) -> Mar
     ]
     told = "; ".join(f"{one['name']} {one['log_loss']:.3f}" for one in lines)
     title = f"Importance {GROUPINGS.get(grouping, grouping)}"
-    return picture(left + bar + right, height, *parts, title=title, words=f"{title}: {told}", class_="chart")
+    return picture(left + bar + right, height, *parts, title=title, words=f"{title}: {told}")
 
 
 def fold_picture(folds: FoldMap) -> Markup:

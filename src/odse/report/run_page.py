@@ -335,7 +335,7 @@ def timeline(tasks: Sequence[TaskLine], colours: Mapping[str, str], *, most: int
         f"{counted(facts['tasks'], 'task')} by {counted(facts['workers'], 'worker')} in {seconds(facts['wall_s'])}, "
         f"at work {percent(facts['busy'])} of the time"
     )
-    return picture(left + width + 16, height, *parts, title="Timeline", words=f"Timeline: {words}", class_="chart wide")
+    return picture(left + width + 16, height, *parts, title="Timeline", words=f"Timeline: {words}", class_="wide")
 
 
 def tile_picture(page: RunPage) -> Markup:

@@ -18,7 +18,6 @@ from odse.report.model import Block, FeatureLine, FoldMap
 from odse.report.run_page import TaskLine, TileLine
 from odse.run.plan import Plan
 from odse.run.recipe import LayersData
-from odse.run.series import TERRAIN
 from odse.sources.layers import FoundLayer, read_window, scan
 from odse.store.receipts import Receipt
 
@@ -167,24 +166,40 @@ def fold_map(plan: Plan) -> FoldMap:
     return FoldMap(outline(plan), size, blocks, points, by_class)
 
 
+UNITS = {
+    "slope": "%",
+    "aspect": "°",
+    "roughness": "m",
+    "ruggedness": "m",
+    "position": "m",
+    "temperature.mean": "°C",
+    "temperature.min": "°C",
+    "temperature.max": "°C",
+}
+"""Units of derived covariates; those not named have none."""
+
+
 def feature_lines(plan: Plan) -> list[FeatureLine]:
     """The features of the model, one line a variable, with unit and origin."""
-    units = {one.variable: one.encoding.unit for one in plan.features.series}
-    units |= {one.variable: one.layers[0].encoding.unit for one in plan.features.static}
-    units |= {name: "%" if name in TERRAIN else "1" for name in plan.features.derived}
-    methods = {one.variable: one.method for one in plan.features.series}
+    features = plan.features
+    units = {one.variable: one.encoding.unit for one in features.series}
+    units |= {one.variable: "class" if one.categories else one.layers[0].encoding.unit for one in features.static}
+    units |= {name: UNITS.get(name, "1") for name in features.derived}
+    methods = {one.variable: one.method for one in features.series}
     groups: dict[str, list[list[str]]] = {}
-    for name in plan.features.names:
+    for name in features.names:
         variable, *rest = name.split("_")
         groups.setdefault(variable, []).append(rest)
     lines = []
     for variable, rests in groups.items():
-        if variable in plan.features.derived:
+        if variable in features.derived:
             origin = "derived"
         else:
             origin = f"seasonal, {methods[variable]}" if variable in methods else "static"
-        statistics, seasons_ = (tuple(dict.fromkeys(r[i] for r in rests if len(r) > i)) for i in (0, 1))
-        lines.append(FeatureLine(variable, units.get(variable, ""), origin, statistics, seasons_, len(rests)))
+        words = dict.fromkeys(word for rest in rests for word in rest)
+        seasons = [word for word in words if word in features.season_names]
+        statistics = [word for word in words if word not in seasons]
+        lines.append(FeatureLine(variable, units.get(variable, ""), origin, statistics, seasons, len(rests)))
     return lines
 
 

@@ -437,6 +437,7 @@ def train(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any]) -> 
             n_classes=len(classes),
             names=task.params["features"],
             derived=place.recipe.steps.derive,
+            seasons=place.recipe.scheme_.names,
             seed=task.params["seed"],
         )
     model = Model(
