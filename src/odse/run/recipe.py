@@ -79,6 +79,7 @@ class NetcdfData(_Part):
     """A CF cube in netCDF with a quality variable: one file, or the files of a folder that make one cube."""
 
     kind: Literal["netcdf"]
+    """A cube in netCDF."""
     bands: Bands
     """Our name of each band and its variable."""
     quality: str
@@ -86,6 +87,7 @@ class NetcdfData(_Part):
     product: Literal["scl", "landsat-c1", "landsat-c2", "hls", "force"]
     """Whose codes the quality variable has."""
     mask: MaskWords = "clear"
+    """Name of a mask, or the quality words to reject."""
     files: tuple[str, ...] = ("*.nc",)
     """Patterns of the files of a folder that make one cube."""
     method: Method
@@ -96,10 +98,13 @@ class LandsatData(_Part):
     """Landsat scenes as the USGS delivers them, each on a grid of its own."""
 
     kind: Literal["landsat"]
+    """A folder of Landsat scenes."""
     bands: Bands
     """Our name of each band and how its file ends."""
     product: Literal["landsat-c1-bqa", "landsat-c1", "landsat-c2"]
+    """Whose codes the quality files have."""
     mask: MaskWords = "clear"
+    """Name of a mask, or the quality words to reject."""
     method: Method
     """Third field of the names of its layers."""
 
@@ -148,6 +153,7 @@ class LabelsData(_Part):
     """Samples from a raster of class values: every labelled pixel is one."""
 
     kind: Literal["labels"]
+    """Samples: a raster of class values."""
     year: int
     """The year that the labels describe."""
     variable: str | None = None
