@@ -288,4 +288,3 @@ def test_a_grid_keeps_its_digest_and_a_coarse_one_has_another() -> None:
     assert ODSE_30M.coarser(1) is ODSE_30M
     assert ODSE_30M.coarser(3).digest not in (ODSE_30M.digest, other.digest)
     assert ODSE_30M.digest == "4877d6a5e880642095c45412258db7eefebe6349932e983a40614cdec446ec44"
-    assert encoding_("count").nodata == 255
