@@ -25,7 +25,7 @@ from odse.layer.legend import clc_legend
 from odse.learn.samples import merge_rare
 from odse.run.plan import read_area
 from odse.run.recipe import Recipe, parse_recipe
-from odse.run.recipe_schema import FILE, MODELINE, schema_text
+from odse.run.recipe_schema import FILE, MODELINE, write_schema
 from odse.run.samples import read_samples
 from odse.run.survey import LONLAT, AreaFile, Found, choose_grid, look_at_area, look_at_data, moved
 from odse.run.task import Place
@@ -118,7 +118,7 @@ def draft(
     geometry = read_area(recipe.model_copy(update={"area": anywhere}), Path.cwd(), grid)
     read_samples(Place(Path.cwd(), recipe, {"samples": str(samples)}, shapely.to_wkb(geometry)))
     put_bytes(out, text.encode())
-    put_bytes(out.with_name(FILE), schema_text().encode())
+    write_schema(out.with_name(FILE))
     paths = {one.name: one.path for one in found} | {"samples": str(samples)}
     missing = tuple(name for name in recipe.data if name not in paths)
     return Draft(out, text, recipe, (*said, *guesses), paths, missing)
@@ -326,7 +326,7 @@ def _write(facts: _Facts) -> tuple[str, list[Guess]]:
         MODELINE,
         f"# Written by `odse init` from {_words(facts.area.path.name)} and {_words(facts.samples.name)}. "
         "It runs as it is; every line may be changed.",
-        "# Where the data lie is said when it runs: --data NAME=PATH. What each key may be: docs/reference/recipe.md.",
+        "# Where the data lie is said when it runs: --data NAME=PATH. What each key may be: `odse schema`.",
         "",
         "odse: 1",
         *_key("title", title, "a few words for page and catalogue; they change no pixel"),
