@@ -47,7 +47,7 @@ def cli(verbose: bool) -> None:
     """Maps that say how sure they are: from satellite archives and field samples to cloud-optimised GeoTIFFs in a
     STAC catalogue.
 
-    Start with `odse demo`, look at the page it makes, copy its recipe, put your own points and area in."""
+    Start with `odse demo` and look at the page it makes; then let `odse init` write a recipe for your own area and points."""
     logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
 
 
@@ -205,13 +205,16 @@ def _finish(done: Any, as_json: bool) -> None:
     _say(f"page       {done.page}")
 
 
-@cli.command(cls=_Verb, epilog="odse schema > recipe.schema.json")
-def schema() -> None:
+@cli.command(cls=_Verb, epilog="odse schema --out recipe.schema.json")
+@click.option("--out", type=click.Path(path_type=Path), help="File to write instead.")
+def schema(out: Path | None) -> None:
     """Print the JSON Schema of a recipe, for editors.
 
     With it beside a recipe, and `# yaml-language-server: $schema=recipe.schema.json` as the recipe's first line, an
     editor completes keys, shows what they mean and marks those that are wrong. `odse init` writes both."""
-    _json(odse.schema())
+    made = odse.schema(out=out)
+    if out is None:
+        _json(made)
 
 
 @cli.command(cls=_Verb, epilog="odse status maps --verify")

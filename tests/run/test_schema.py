@@ -117,6 +117,9 @@ def test_both_refuse(old: str, new: str, where: str) -> None:
     assert any(fault.startswith(where) for fault in faults(text)), faults(text)
 
 
-def test_the_command_prints_it() -> None:
+def test_the_command_prints_it(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-m", "odse.cli", "schema"], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == SCHEMA
+    out = tmp_path / "recipe.schema.json"
+    subprocess.run([sys.executable, "-m", "odse.cli", "schema", "--out", str(out)], check=True)
+    assert out.read_text(encoding="utf-8") == done.stdout

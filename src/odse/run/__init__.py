@@ -88,10 +88,13 @@ def init(
     return draft(area, samples, data=data, out=out, force=force, class_=class_, date=date, weight=weight, crs=crs)
 
 
-def schema() -> dict[str, Any]:
-    """The JSON Schema (2020-12) of a recipe, for editors and other programs."""
+def schema(*, out: str | Path | None = None) -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a recipe, for editors and other programs; ``out``: write it to a file, too."""
     from odse.run.recipe_schema import schema as make
+    from odse.run.recipe_schema import write_schema
 
+    if out is not None:
+        write_schema(out)
     return make()
 
 

@@ -21,11 +21,11 @@ from shapely.geometry.base import BaseGeometry
 
 from odse.errors import RecipeError, SamplesError
 from odse.grid import ODSE_30M, Grid, block_ids
-from odse.layer.legend import Legend, clc_legend
+from odse.layer.legend import clc_legend
 from odse.learn.samples import merge_rare
 from odse.run.plan import read_area
 from odse.run.recipe import Recipe, parse_recipe
-from odse.run.recipe_schema import FILE, MODELINE, schema_text
+from odse.run.recipe_schema import FILE, MODELINE, write_schema
 from odse.run.samples import read_samples
 from odse.run.survey import LONLAT, AreaFile, Found, choose_grid, look_at_area, look_at_data, moved
 from odse.run.task import Place
@@ -106,20 +106,19 @@ def draft(
     years, why_years = _years(table, found, Path(samples))
     inside = shapely.contains_xy(polygon, table["x"].to_numpy(), table["y"].to_numpy())
     used = table[inside & table["year"].isin(range(years[0], years[1] + 1)).to_numpy()].reset_index(drop=True)
+    minimum = choose_min_per_class(len(used))
+    kept, changed = merge_rare(used, clc_legend(), min_per_class=minimum)
     facts = _Facts(
-        here, found, grid, why_grid, polygon, Path(samples), columns, used, len(table), years, why_years, out
-    )
+        here, found, grid, why_grid, polygon, Path(samples), columns, used, kept, changed, minimum, len(table), years,
+        why_years, out,
+    )  # fmt: skip
     text, guesses = _write(facts)
     recipe = parse_recipe(text, where=out.name)
-    place = Place(
-        out.parent.resolve(),
-        recipe,
-        {"samples": str(Path(samples).resolve())},
-        shapely.to_wkb(read_area(recipe, out.parent.resolve(), grid)),
-    )
-    read_samples(place)
+    anywhere = recipe.area.model_copy(update={"file": str(here.path.resolve())})
+    geometry = read_area(recipe.model_copy(update={"area": anywhere}), Path.cwd(), grid)
+    read_samples(Place(Path.cwd(), recipe, {"samples": str(samples)}, shapely.to_wkb(geometry)))
     put_bytes(out, text.encode())
-    put_bytes(out.with_name(FILE), schema_text().encode())
+    write_schema(out.with_name(FILE))
     paths = {one.name: one.path for one in found} | {"samples": str(samples)}
     missing = tuple(name for name in recipe.data if name not in paths)
     return Draft(out, text, recipe, (*said, *guesses), paths, missing)
@@ -273,13 +272,13 @@ def choose_blocks(table: pd.DataFrame) -> tuple[float, int, int]:
     )
 
 
-def choose_min_per_class(count: int, folds: int) -> int:
-    """The smallest number of points a class may have: one in a hundred of all samples, at least 5 (or a fold each), at most 10.
+def choose_min_per_class(count: int) -> int:
+    """The smallest number of points a class may have: one in a hundred of all samples, at least 5 (a fold each), at most 10.
 
-    >>> choose_min_per_class(179, 5), choose_min_per_class(740, 5), choose_min_per_class(90_000, 5)
+    >>> choose_min_per_class(179), choose_min_per_class(740), choose_min_per_class(90_000)
     (5, 7, 10)
     """
-    return min(10, max(5, folds, count // 100))
+    return min(10, max(5, count // 100))
 
 
 # --- the text ---------------------------------------------------------------------------------------------------------
@@ -295,6 +294,11 @@ class _Facts:
     samples: Path
     columns: Mapping[str, str | None]
     used: pd.DataFrame
+    """Samples in the area and the years."""
+    kept: pd.DataFrame
+    """Those of classes that have enough, after merging."""
+    changed: Sequence[Mapping[str, Any]]
+    minimum: int
     read: int
     years: tuple[int, int]
     why_years: str
@@ -303,9 +307,8 @@ class _Facts:
 
 def _write(facts: _Facts) -> tuple[str, list[Guess]]:
     """The YAML, and the choices that are not columns."""
-    legend = clc_legend()
-    blocks_km, folds, blocks = choose_blocks(facts.used)
-    minimum = choose_min_per_class(len(facts.used), folds)
+    blocks_km, folds, blocks = choose_blocks(facts.kept)
+    minimum = facts.minimum
     window = facts.grid.snap(facts.polygon.bounds)
     side = max(window[2] - window[0], window[3] - window[1])
     tile_px = 512 if side <= SMALL_PX else 1024
@@ -323,7 +326,7 @@ def _write(facts: _Facts) -> tuple[str, list[Guess]]:
         MODELINE,
         f"# Written by `odse init` from {_words(facts.area.path.name)} and {_words(facts.samples.name)}. "
         "It runs as it is; every line may be changed.",
-        "# Where the data lie is said when it runs: --data NAME=PATH. What each key may be: docs/reference/recipe.md.",
+        "# Where the data lie is said when it runs: --data NAME=PATH. What each key may be: `odse schema`.",
         "",
         "odse: 1",
         *_key("title", title, "a few words for page and catalogue; they change no pixel"),
@@ -368,7 +371,7 @@ def _write(facts: _Facts) -> tuple[str, list[Guess]]:
         ),
         f"    blocks_km: {blocks_km:g}",
         f"    folds: {folds}  # each is held out once; between 2 and 20",
-        *_comment(f"Points: a class with fewer is rare. {_classes_words(facts.used, legend, minimum)}", 4),
+        *_comment(f"Points: a class with fewer is rare. {_classes_words(facts)}", 4),
         f"    min_per_class: {minimum}",
         "    rare: merge-up  # joins rare classes of one group of the legend; or drop, refuse",
         "    seed: 0  # of all chance: the same seed gives the same maps",
@@ -391,9 +394,14 @@ def _write(facts: _Facts) -> tuple[str, list[Guess]]:
         Guess("grid", facts.grid.name if facts.grid == ODSE_30M else facts.grid.crs, facts.why_grid),
         Guess("years", years, facts.why_years),
         *(Guess(f"data {one.name}", _kind_words(one), one.why) for one in facts.found),
-        Guess("samples", str(len(facts.used)), f"of {facts.read} points lie in the area and the years"),
+        Guess(
+            "samples",
+            str(len(facts.kept)),
+            f"of {facts.read} points; {len(facts.used)} lie in the area and the years, "
+            f"{len(facts.used) - len(facts.kept)} of these are of classes with too few",
+        ),
         Guess("blocks_km", f"{blocks_km:g}", blocks_why),
-        Guess("min_per_class", str(minimum), _classes_words(facts.used, legend, minimum)),
+        Guess("min_per_class", str(minimum), _classes_words(facts)),
     ]
     return "\n".join(lines), guesses
 
@@ -455,19 +463,20 @@ def _derive(facts: _Facts) -> list[str]:
     return ["ndvi", "nbr"] * archive + ["slope"] * slope
 
 
-def _classes_words(used: pd.DataFrame, legend: Legend, minimum: int) -> str:
+def _classes_words(facts: _Facts) -> str:
     """How many points each class has, and what becomes of the rare ones."""
-    counts = Counter(used["target"].astype(str))
+    legend, minimum = clc_legend(), facts.minimum
+    counts = Counter(facts.used["target"].astype(str))
     common = [f"{code} {legend.by_code[code].label}: {n}" for code, n in counts.most_common() if n >= minimum]
-    kept, changed = merge_rare(used, legend, min_per_class=minimum)
-    words = f"{len(common)} of {len(counts)} classes have {minimum} or more ({'; '.join(common[:6])}{'; …' * (len(common) > 6)})"
-    merged = [f"{one['code']} into {one['became']}" for one in changed if one["became"]]
-    lost = [one["code"] for one in changed if one["became"] is None]
+    some = "; ".join(common[:6]) + ("; …" if len(common) > 6 else "")
+    words = f"{len(common)} of {len(counts)} classes have {minimum} or more ({some})"
+    merged = [f"{one['code']} into {one['became']}" for one in facts.changed if one["became"]]
+    lost = [one["code"] for one in facts.changed if one["became"] is None]
     if merged:
         words += f"; merged: {', '.join(merged)}"
     if lost:
         words += f"; left out: {', '.join(lost)}"
-    return words + f"; {kept['target'].nunique()} are mapped"
+    return words + f"; {facts.kept['target'].nunique()} are mapped"
 
 
 def _kind_words(found: Found) -> str:

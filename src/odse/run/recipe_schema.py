@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import importlib.resources
 import json
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from odse.run.recipe import Recipe
+from odse.store.files import put_bytes
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 FILE = "recipe.schema.json"
@@ -25,7 +27,7 @@ Json = dict[str, Any]
 
 
 def schema() -> Json:
-    """The schema, in JSON Schema 2020-12; keys as they are written in YAML. Pure but for reading the example.
+    """The schema, in JSON Schema 2020-12; keys as they are written in YAML. Reads the example.
 
     >>> made = schema()
     >>> made["properties"]["tile_px"]["description"]
@@ -52,9 +54,9 @@ def schema() -> Json:
     return head | {key: value for key, value in made.items() if key not in head}
 
 
-def schema_text() -> str:
-    """The schema as the text of a file."""
-    return json.dumps(schema(), indent=1, ensure_ascii=False) + "\n"
+def write_schema(path: str | Path) -> None:
+    """Write the schema to a file. Raises StoreError where the disk refuses."""
+    put_bytes(Path(path), (json.dumps(schema(), indent=1, ensure_ascii=False) + "\n").encode())
 
 
 def _years(where: Json) -> None:
