@@ -96,7 +96,7 @@ def published(folder: Path) -> dict[str, bytes]:
         name: path.read_bytes()
         for path in sorted(folder.rglob("*"))
         if path.is_file()
-        and not (name := path.relative_to(folder).as_posix()).startswith(("work/", "receipts/", "measured"))
+        and not (name := path.relative_to(folder).as_posix()).startswith(("work/", "receipts/", "measured", "run.html"))
     }
 
 
