@@ -15,6 +15,7 @@ from rasterio.warp import calculate_default_transform, reproject
 
 from odse.derive.terrain import hillshade
 from odse.errors import OdseError
+from odse.learn.postprocess import moving_mode, sieve
 from odse.run.covariates import of_rows
 from odse.run.plan import plan
 from odse.run.recipe import parse_recipe
@@ -37,6 +38,7 @@ steps:
   derive: [hillshade, temperature.mean]
   train: {learners: [forest, boosting], blocks_km: 1.5, folds: 2, min_per_class: 5, missing: median}
   predict: {years: all}
+  postprocess: {mode_years: 3, minimum_px: 4}
   publish: {theme: lcv, area: nl, version: v0.1}
 """
 
@@ -123,6 +125,24 @@ def test_what_is_missing_is_filled_with_the_samples_median(maps: Path) -> None:
     path = next(maps.rglob("lcv_landcover.hcl_odse.eml_c_*_2015_*.tif"))
     with rasterio.open(path) as cog:
         assert (cog.read(1) != 255).mean() > 0.99, "the hole in the soil map is mapped as well"
+
+
+def test_the_filtered_map_is_the_whole_map_filtered(maps: Path) -> None:
+    """Over the border of two work tiles; what was done stands in the file and in the catalogue."""
+    names = [f"lcv_landcover.hcl_odse.eml_{{}}_30m_0..0cm_{year}_nl_epsg3035_v0.1.tif" for year in (2015, 2016)]
+    both = []
+    for name in names:
+        with rasterio.open(next(maps.rglob(name.format("c")))) as cog:
+            both.append(cog.read(1))
+    moved = moving_mode(np.stack(both), width=3)
+    words = "most frequent class of 3 years, then patches of at least 4 pixels (0.36 ha)"
+    for t, name in enumerate(names):
+        path = next(maps.rglob(name.format("f")))
+        with rasterio.open(path) as cog:
+            assert np.array_equal(cog.read(1), sieve(moved[t], minimum_px=4))
+            assert cog.tags()["postprocessing"] == words and (cog.read(1) != both[t]).any()
+        item = json.loads((path.parent / f"{path.parent.name}.json").read_bytes())
+        assert words in item["assets"]["landcover.hcl_f_0..0cm"]["title"]
 
 
 def test_refused(tile: Path, more: Path, tmp_path: Path) -> None:

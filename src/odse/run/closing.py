@@ -317,6 +317,10 @@ def _rows(plan: Plan, by_key: Mapping[Any, Publication], made: list[Path]) -> li
     }
     if years:
         rows.append(_row("class", "Dominant class", "The most probable class", by_key, "landcover.hcl", "c", years))
+        post = plan.place.recipe.steps.postprocess
+        if post is not None:
+            words = post.words(plan.place.grid.resolution_m).capitalize()
+            rows.append(_row("filtered", "The same, filtered", words, by_key, "landcover.hcl", "f", years))
         truth = _truth_row(plan, made)
         if truth:
             rows.append(truth)

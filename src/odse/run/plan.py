@@ -401,9 +401,10 @@ def _learning(
             add(make_task("fit", f"{learner}/all", needs=[table, *overlays], params={**common, "learner": learner}))
         )
     model = add(make_task("train", "landcover", needs=[table, *overlays, *fits], params=common))
+    predicted: dict[tuple[str, int], Task] = {}
     for tile in tiles:
         for year in recipe.predict_years_:
-            add(
+            predicted[tile.name, year] = add(
                 make_task(
                     "predict",
                     f"{tile.name}/{year}",
@@ -412,7 +413,25 @@ def _learning(
                     inputs={"static": static},
                 )
             )
+    _filtering(place, tiles, predicted, add)
     return samples
+
+
+def _filtering(place: Place, tiles: list[Tile], predicted: Mapping[tuple[str, int], Task], add: Any) -> None:
+    """The tasks that filter the dominant class: each looks at its years and at the tiles around."""
+    post = place.recipe.steps.postprocess
+    if post is None:
+        return
+    years, half = place.recipe.predict_years_, post.mode_years // 2
+    at = {(tile.row, tile.col): tile for tile in tiles}
+    reach = range(-1, 2) if post.minimum_px > 1 else range(1)
+    for tile in tiles:
+        around = [at[where] for y in reach for x in reach if (where := (tile.row + y, tile.col + x)) in at]
+        for year in years:
+            near = [one for one in years if abs(one - year) <= half]
+            needs = [predicted[one.name, other] for one in around for other in near]
+            params = {"tile": tile.name, "year": year, "years": near, **post.model_dump()}
+            add(make_task("post", f"{tile.name}/{year}", needs=needs, params=params))
 
 
 def estimate(place: Place, features: Features, tiles: list[Tile], layers: int, bytes_to_read: int) -> dict[str, float]:

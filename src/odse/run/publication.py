@@ -146,6 +146,7 @@ def _yearly(place: Place, samples: SampleSet) -> list[Publication]:
             ("landcover.hcl", "md", "Uncertainty of the dominant land cover", percent, "%"),
             ("landcover.hcl.prob", "p", "Probability of the dominant land cover", percent, "%"),
         ]
+        result += _filtered(place, legend, year)
         for band, (variable, type_, title, encoding, unit) in enumerate(specs, start=1):
             name = _name(place, variable, method, type_, period)
             is_class = type_ == "c"
@@ -159,6 +160,18 @@ def _yearly(place: Place, samples: SampleSet) -> list[Publication]:
             )
             result.append(Publication(layer, encoding, period, "predict", str(year), "predict", band))
     return result
+
+
+def _filtered(place: Place, legend: Legend, year: int) -> list[Publication]:
+    """The filtered map of the dominant class, where the recipe asks for one."""
+    post = place.recipe.steps.postprocess
+    if post is None:
+        return []
+    period = Period.of_year(year)
+    name = _name(place, "landcover.hcl", place.recipe.steps.publish.method, "f", period)
+    title = f"Dominant land cover, filtered ({post.words(place.grid.resolution_m)}), {year}"
+    layer = Layer(name, title, "class", "class", default_style(name, legend), legend)
+    return [Publication(layer, encoding_("class"), period, "post", str(year), "post", 1)]
 
 
 def _words(variable: str) -> str:

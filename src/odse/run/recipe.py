@@ -296,6 +296,30 @@ class Predict(_Part):
     """all, 2019 or 2018..2020: a part of the recipe's years."""
 
 
+class Postprocess(_Part):
+    """A second map of the dominant class, filtered; the probabilities and the unfiltered map stay beside it."""
+
+    mode_years: Annotated[int, Field(ge=1)] = 1
+    """The most frequent class of so many years around each; odd, 1 leaves years alone."""
+    minimum_px: Annotated[int, Field(ge=1, le=256)] = 1
+    """Patches of fewer pixels take the class around them; 1 leaves all."""
+
+    @model_validator(mode="after")
+    def _does_something(self) -> Postprocess:
+        if self.mode_years % 2 == 0:
+            raise ValueError("`mode_years` is odd, so that as many years lie before as after")
+        if self.mode_years == 1 and self.minimum_px == 1:
+            raise ValueError("`postprocess` has no effect without `mode_years` or `minimum_px` above 1")
+        return self
+
+    def words(self, resolution_m: float) -> str:
+        """What was done, for titles and tags."""
+        mode = f"most frequent class of {self.mode_years} years" if self.mode_years > 1 else ""
+        hectares = self.minimum_px * resolution_m**2 / 1e4
+        unit = f"patches of at least {self.minimum_px} pixels ({hectares:g} ha)" if self.minimum_px > 1 else ""
+        return ", then ".join(filter(None, (mode, unit)))
+
+
 class Publish(_Part):
     """Names and encodings of the layers."""
 
@@ -324,6 +348,8 @@ class Steps(_Part):
     """Learn from samples; needs `predict` and samples in `data`."""
     predict: Predict | None = None
     """Map what was learned; needs `train`."""
+    postprocess: Postprocess | None = None
+    """A second, filtered map of the dominant class; needs `predict`."""
     publish: Publish = Publish()
     """Give the layers their names."""
 
@@ -396,6 +422,8 @@ class Recipe(_Part):
             raise ValueError("`steps.predict` has no effect without `steps.train`")
         if steps.train is not None and steps.predict is None:
             raise ValueError("`steps.train` has no effect without `steps.predict`")
+        if steps.postprocess is not None and steps.predict is None:
+            raise ValueError("`steps.postprocess` has no effect without `steps.predict`")
         if steps.derive and steps.train is None:
             raise ValueError("`steps.derive` has no effect without `steps.train`")
         for data in layers:

@@ -31,6 +31,7 @@ from odse.learn.ensemble import Ensemble, fit_fold, fit_member, fit_stack
 from odse.learn.features import Missing
 from odse.learn.importance import held_out_importance
 from odse.learn.model import Model, member_from_files, member_to_files
+from odse.learn.postprocess import halo_px, moving_mode, sieve
 from odse.learn.predict import to_percent
 from odse.raster.cog import Part as LayerPart
 from odse.raster.cog import area_mask, write_cog
@@ -502,6 +503,39 @@ def predict(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any]) -
     return Made(outputs=(out,), counts={"pixels": int(inside.sum()), "pixels_known": known_pixels})
 
 
+def post(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any]) -> Made:
+    """One Tile and year: the dominant class by its years, then without small patches, as seen with the tiles around."""
+    tile, params = place.tile(task.params["tile"]), task.params
+    halo, size = halo_px(params["minimum_px"]), tile.size_px
+    stack = np.full((len(params["years"]), size + 2 * halo, size + 2 * halo), 255, dtype=np.uint8)
+    with clock.of("read"):
+        band = 2 * len(Model.from_files(_files(place.folder / "model" / "landcover")).classes) + 1
+        for need in task.needs:
+            _, name, year = need.split("/")
+            other = place.tile(name)
+            # Where the other tile lies in the stack, whose first pixel is the tile's less the halo.
+            left, top = (other.col - tile.col) * size + halo, (other.row - tile.row) * size + halo
+            x0, y0, x1, y1 = (
+                max(left, 0),
+                max(top, 0),
+                min(left + size, stack.shape[2]),
+                min(top + size, stack.shape[1]),
+            )
+            window = (x0 - left, y0 - top, x1 - left, y1 - top)
+            if x0 < x1 and y0 < y1:
+                part = read_work(place.work("predict", name, f"{year}.tif"), bands=[band], window=window)
+                stack[params["years"].index(int(year)), y0:y1, x0:x1] = part[0]
+    with clock.of("compute"):
+        own = params["years"].index(params["year"])
+        filtered = sieve(moving_mode(stack, width=params["mode_years"])[own], minimum_px=params["minimum_px"])
+        filtered = filtered[halo : halo + size, halo : halo + size]
+        before = stack[own, halo : halo + size, halo : halo + size]
+    out = place.work("post", f"{task.name}.tif")
+    with clock.of("write"):
+        write_work(out, filtered, transform=tile.transform, crs=place.grid.crs, nodata=255, band_names=["hcl_f"])
+    return Made(outputs=(out,), counts={"pixels_changed": int((filtered != before).sum())})
+
+
 def publish(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any]) -> Made:
     """One Layer: its tiles as one verified COG over the area, and a preview."""
     one: Publication = shared["publication"]
@@ -511,6 +545,8 @@ def publish(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any]) -
         parts.append(LayerPart(place.work(one.file, tile.name, f"{one.part}.tif"), one.band, tile.window))
     out = place.folder / one.href
     recipe = place.recipe
+    post = recipe.steps.postprocess
+    filtered = {"postprocessing": post.words(place.grid.resolution_m)} if post and one.step == "post" else {}
     with clock.of("write"):
         info = write_cog(
             out,
@@ -524,6 +560,7 @@ def publish(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any]) -
                 "attribution": recipe.attribution,
                 "title": recipe.title,
                 "software": "odse",
+                **filtered,
             },
         )
     with clock.of("compute"):
@@ -541,6 +578,7 @@ STEPS: dict[str, Callable[[Task, Place, Clock, Mapping[str, Any]], Made]] = {
     "fit": fit,
     "train": train,
     "predict": predict,
+    "post": post,
     "publish": publish,
 }
 

@@ -26,6 +26,7 @@ ALGORITHM = {
     "fit": 1,
     "train": 3,
     "predict": 1,
+    "post": 1,
     "publish": 1,
     "catalog": 2,
 }
