@@ -116,6 +116,18 @@ def test_the_page_says_what_was_merged(maps: Path) -> None:
         assert rows["ensemble"]["levels"]["1"]["overall_accuracy"] > 0.75
 
 
+def test_ways_of_filling_are_compared(maps: Path) -> None:
+    """By evidence: same-season donors beat the straight line in time, and the table stands on the page."""
+    table = json.loads((maps / "fill.json").read_bytes())
+    overall = {r["method"]: r for r in table["rows"] if r["band"] == r["season"] == r["gap"] == "all"}
+    assert set(overall) == {"tmwm", "seasconv", "linear", "harmonic", "whittaker", "same-season"}
+    assert overall["tmwm"]["rmse"] < overall["linear"]["rmse"] and overall["tmwm"]["filled_percent"] > 99
+    best = min(overall.values(), key=lambda one: one["rmse_where_all_fill"])
+    assert table["winner"]["method"] == best["method"] and table["standard_deviation"]["ndvi"] > 10
+    page = (maps / "index.html").read_text(encoding="utf-8")
+    assert "Which way of filling is best here" in page and f'<tr class="best"><td>{best["method"]}</td>' in page
+
+
 def test_the_plan_needs_every_name(tile: Path, tmp_path: Path) -> None:
     from odse.errors import OdseError
 

@@ -68,6 +68,8 @@ class Page:
     notes: Sequence[str] = ()
     unreadable: int = 0
     files: int = 0
+    fillers: Sequence[Mapping[str, Any]] = ()
+    """method, filled_percent, rmse, mae, bias and the same where all fill; the first is the best"""
     recipe: str = ""
     reports: Mapping[str, str] = field(default_factory=dict)
     """Words -> page beside this one."""

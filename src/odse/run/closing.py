@@ -155,6 +155,7 @@ def _page(
         seasons=[vars(one) for one in facts.season_facts(plan, receipts)],
         accuracy=accuracy,
         truth=facts.agreement(plan, dominant, facts.truth_layers(plan)),
+        fillers=_fillers(plan),
         merged=list(plan.samples.merged) if plan.samples else [],
         set_aside=[dict(failure) for failure in failures],
         notes=notes,
@@ -251,6 +252,16 @@ def _run_page(plan: Plan, receipts: Mapping[str, Receipt], failures: Failures) -
 
 
 # --- the page's rows ----------------------------------------------------------------------------------------------------
+
+
+def _fillers(plan: Plan) -> list[dict[str, Any]]:
+    """How the ways of filling compare, over all variables and seasons, the best first."""
+    path = plan.place.folder / "fill.json"
+    if not plan.place.recipe.steps.fill.compare or not path.exists():
+        return []
+    rows = json.loads(path.read_bytes())["rows"]
+    overall = [one for one in rows if one["band"] == one["season"] == one["gap"] == "all" and one["rmse"] is not None]
+    return sorted(overall, key=lambda one: (one["rmse_where_all_fill"] is None, one["rmse_where_all_fill"]))
 
 
 def _classes(plan: Plan) -> list[dict[str, Any]]:

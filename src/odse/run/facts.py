@@ -127,7 +127,20 @@ def time_facts(receipts: Mapping[str, Receipt]) -> list[dict[str, Any]]:
     return [rows[step] for step in sorted(rows, key=list(_ORDER).index)]
 
 
-_ORDER = ("ingest", "composite", "fill", "samples", "overlay", "fit", "train", "predict", "post", "publish", "catalog")
+_ORDER = (
+    "ingest",
+    "composite",
+    "fill",
+    "bakeoff",
+    "samples",
+    "overlay",
+    "fit",
+    "train",
+    "predict",
+    "post",
+    "publish",
+    "catalog",
+)
 
 
 def workers_of(receipts: Mapping[str, Receipt]) -> list[str]:

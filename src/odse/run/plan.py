@@ -70,6 +70,10 @@ class Plan:
         }
 
 
+BAKEOFF_TILES = 4
+"""Tiles, spread over the area, on which methods of filling are compared."""
+
+
 def plan(
     recipe: str | Path | Recipe,
     *,
@@ -210,6 +214,21 @@ def _plan(place: Place) -> Plan:
                         inputs={"grid": place.grid.digest, "area": geometry[tile.name], "px": recipe.tile_px},
                     )
                 )
+    if recipe.steps.fill.compare:
+        some = tiles[:: max(1, len(tiles) // BAKEOFF_TILES)][:BAKEOFF_TILES]
+        add(
+            make_task(
+                "bakeoff",
+                "all",
+                needs=[composites[tile.name, i] for tile in some for i in range(len(wanted))] if composites else [],
+                params={"tiles": [tile.name for tile in some], "series": [describe(one) for one in series]},
+                inputs={
+                    "grid": place.grid.digest,
+                    "area": [geometry[tile.name] for tile in some],
+                    "layers": [[[f and hashes[str(f.path)][0] for f in row] for row in one.found] for one in series],
+                },
+            )
+        )
     filled: dict[tuple[str, str], Task] = {}
     for tile in tiles:
         for one in series:

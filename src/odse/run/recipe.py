@@ -234,6 +234,9 @@ class Fill(_Part):
     smoothness: Annotated[float | None, Field(gt=0)] = None
     """whittaker: weight of smoothness against nearness (lambda)."""
 
+    compare: bool = False
+    """Withhold known values in the shape of real gaps and publish how far off every method is: fill.json."""
+
     @model_validator(mode="after")
     def _of_the_method(self) -> Fill:
         for option, (method, default) in FILL_OPTIONS.items():

@@ -42,6 +42,7 @@ from odse.run.publication import Publication
 from odse.run.samples import SampleSet, read_samples
 from odse.run.series import Features, Series, archive_of, read_series
 from odse.run.task import Place, Task
+from odse.series.bakeoff import bake_off
 from odse.series.composite import composite_bands, support
 from odse.series.fill import fill_many
 from odse.sources.archive import Archive, Image
@@ -52,6 +53,10 @@ from odse.store.files import put_bytes, sha256_of
 from odse.store.receipts import Output, Receipt, State, read_receipt, write_receipt
 
 Array = npt.NDArray[Any]
+
+
+BAKEOFF_PIXELS = 20_000
+"""Pixels of a tile on which methods of filling are compared."""
 
 
 @dataclass
@@ -208,7 +213,7 @@ def fill(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any]) -> M
     wanted = place.recipe.seasons_
     outside = ~area_mask(place.area, tile)
     with clock.of("read"):
-        values, nodata = _gappy(place, tile, series, task)
+        values, nodata = _gappy(place, tile, series)
     values[:, :, outside] = nodata
     with clock.of("compute"):
         filled = fill_many(
@@ -249,13 +254,41 @@ def fill(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any]) -> M
     return Made(outputs=(out, out_companions), statistics={"flag": shares})
 
 
+def bakeoff(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any]) -> Made:
+    """How far off every way of filling is, on values withheld in some Tiles; in standard deviations of each variable."""
+    bands: dict[str, Array] = {}
+    spread: dict[str, float] = {}
+    for series in features_of(place).series:
+        parts = []
+        for name in task.params["tiles"]:
+            tile = place.tile(name)
+            with clock.of("read"):
+                values, nodata = _gappy(place, tile, series)
+            inside = np.flatnonzero(area_mask(place.area, tile))
+            inside = inside[:: max(1, len(inside) // BAKEOFF_PIXELS)]
+            middle = values[len(values) // 2].reshape(values.shape[1], -1)[:, inside]
+            parts.append(np.where(middle == nodata, np.nan, middle).astype(np.float32))
+        pixels = np.concatenate(parts, axis=1)[:, :, np.newaxis]
+        deviation = float(np.nanstd(pixels, dtype=np.float64)) or 1.0
+        bands[series.variable] = (pixels / np.float32(deviation)).astype(np.float32)
+        spread[series.variable] = round(deviation, 3)
+    names = place.recipe.scheme_.names
+    with clock.of("compute"):
+        found = bake_off(bands, seasons_per_year=len(names), seasons=names)
+    count = int(next(iter(bands.values())).shape[1])
+    about = {"unit": "standard deviation of the variable", "standard_deviation": spread, "pixels": count}
+    out = place.folder / "fill.json"
+    put_bytes(out, _pretty({**found.to_dict(), **about, "tiles": list(task.params["tiles"])}))
+    return Made(outputs=(out,), counts={"pixels": count})
+
+
 def _counts(flags: Array) -> dict[str, int]:
     """How often each flag occurs: observed, filled in some way, or no-data."""
     values, counts = np.unique(flags, return_counts=True)
     return {str(value): int(count) for value, count in zip(values, counts, strict=True)}
 
 
-def _gappy(place: Place, tile: Tile, series: Series, task: Task) -> tuple[Array, int]:
+def _gappy(place: Place, tile: Tile, series: Series) -> tuple[Array, int]:
     """(statistic, time, y, x) of a variable as it was composited or delivered, and its no-data value."""
     wanted = place.recipe.seasons_
     shape = (len(series.statistics), len(wanted), *tile.shape)
@@ -573,6 +606,7 @@ STEPS: dict[str, Callable[[Task, Place, Clock, Mapping[str, Any]], Made]] = {
     "ingest": ingest,
     "composite": composite,
     "fill": fill,
+    "bakeoff": bakeoff,
     "samples": samples,
     "overlay": overlay,
     "fit": fit,

@@ -21,6 +21,7 @@ ALGORITHM = {
     "ingest": 1,
     "composite": 1,
     "fill": 1,
+    "bakeoff": 1,
     "samples": 1,
     "overlay": 1,
     "fit": 1,
