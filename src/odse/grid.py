@@ -276,6 +276,20 @@ def glad_tiles_over(bounds_lonlat: Bounds) -> list[GladTile]:
     ]
 
 
+FORCE_EUROPE_XY = (2456026.363042, 4574919.607965)
+"""Upper-left corner of tile X0000_Y0000 of FORCE's default cube (EPSG:3035): longitude -25, latitude 60."""
+
+
+def force_tile(x: float, y: float, *, origin_xy: tuple[float, float] = FORCE_EUROPE_XY, tile_m: float = 30_000) -> str:
+    """The tile of a FORCE cube that holds a place: numbers grow east and south. Source: FORCE 3.10, datacube how-to.
+
+    >>> force_tile(4321000, 3210000)
+    'X0062_Y0045'
+    """
+    column, row = math.floor((x - origin_xy[0]) / tile_m), math.floor((origin_xy[1] - y) / tile_m)
+    return f"X{column:04d}_Y{row:04d}"
+
+
 @lru_cache(maxsize=256)
 def same_crs(a: str, b: str) -> bool:
     """Whether two CRS are one, also where one carries no code: method, parameters and ellipsoid decide, not names.

@@ -271,3 +271,54 @@ def test_a_period_is_printed_with_four_figures_of_the_year(one: date, other: dat
 def test_intervals_of_a_period() -> None:
     assert interval_ids(Period.of_year(2019)) == list(range(interval_id(2019, 1), interval_id(2019, 23) + 1))
     assert isleap(2020) and interval_ids(Season("odse", "winter", 2020).true_period) == [919, 920, *range(921, 926)]
+
+
+INTERVALS = """
+1 1 1 Jan 16 Jan 1 Jan 16 Jan
+2 17 17 Jan 1 Feb 17 Jan 1 Feb
+3 33 2 Feb 17 Feb 2 Feb 17 Feb
+4 49 18 Feb 4 Mar 18 Feb 5 Mar
+5 65 5 Mar 20 Mar 6 Mar 21 Mar
+6 81 21 Mar 5 Apr 22 Mar 6 Apr
+7 97 6 Apr 21 Apr 7 Apr 22 Apr
+8 113 22 Apr 7 May 23 Apr 8 May
+9 129 8 May 23 May 9 May 24 May
+10 145 24 May 8 Jun 25 May 9 Jun
+11 161 9 Jun 24 Jun 10 Jun 25 Jun
+12 177 25 Jun 10 Jul 26 Jun 11 Jul
+13 193 11 Jul 26 Jul 12 Jul 27 Jul
+14 209 27 Jul 11 Aug 28 Jul 12 Aug
+15 225 12 Aug 27 Aug 13 Aug 28 Aug
+16 241 28 Aug 12 Sep 29 Aug 13 Sep
+17 257 13 Sep 28 Sep 14 Sep 29 Sep
+18 273 29 Sep 14 Oct 30 Sep 15 Oct
+19 289 15 Oct 30 Oct 16 Oct 31 Oct
+20 305 31 Oct 15 Nov 1 Nov 16 Nov
+21 321 16 Nov 1 Dec 17 Nov 2 Dec
+22 337 2 Dec 17 Dec 3 Dec 18 Dec
+23 353 18 Dec 31 Dec 19 Dec 31 Dec
+"""
+"""Place, first day of the year, first and last day in leap years, then in common years: GLAD's own calendar."""
+
+
+def test_the_calendar_of_the_archive() -> None:
+    rows = [line.split() for line in INTERVALS.strip().splitlines()]
+    assert len(rows) == 23
+    for place, first, *words in rows:
+        days = [f"{day} {month}" for day, month in zip(words[::2], words[1::2], strict=True)]
+        for year, known in ((2020, days[:2]), (2019, days[2:])):
+            number = interval_id(year, int(place))
+            period = interval_period(number)
+            assert [f"{d.day} {d:%b}" for d in (period.start, period.end)] == known
+            assert period.start.timetuple().tm_yday == int(first)
+            assert interval_of_id(number) == (year, int(place))
+    anchors = {
+        (1997, 1): 392,
+        (2018, 1): 875,
+        (2018, 23): 897,
+        (2019, 12): 909,
+        (2020, 23): 943,
+        (2021, 1): 944,
+        (2023, 23): 1012,
+    }
+    assert {key: interval_id(*key) for key in anchors} == anchors
