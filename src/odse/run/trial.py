@@ -178,7 +178,8 @@ def facts_of(place: Place) -> dict[str, str]:
         part = place.area & shapely.box(left, bottom, right, top)
         facts["Part shown"] = f"{part.area / 1e6:,.1f} km², within {_numbers((left, bottom, right, top))}"
     if place.coarse:
-        facts["Preview"] = (
-            f"one pixel of {place.coarse} x {place.coarse}; maps, shares and accuracy are those of this coarse grid"
+        which = (
+            f"one pixel of {place.coarse} x {place.coarse}" if place.coarse > 1 else "every pixel of so small an area"
         )
+        facts["Preview"] = f"{which}; maps, shares and accuracy are those of this grid"
     return facts
