@@ -19,7 +19,7 @@ import numpy.typing as npt
 import shapely
 from affine import Affine
 from odc.geo.geobox import GeoBox
-from pyproj import CRS
+from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError
 from shapely.geometry.base import BaseGeometry
 
@@ -288,6 +288,19 @@ def force_tile(x: float, y: float, *, origin_xy: tuple[float, float] = FORCE_EUR
     """
     column, row = math.floor((x - origin_xy[0]) / tile_m), math.floor((origin_xy[1] - y) / tile_m)
     return f"X{column:04d}_Y{row:04d}"
+
+
+@lru_cache(maxsize=64)
+def change_of(crs_from: str, crs_to: str) -> Transformer:
+    """The change of coordinates between two CRSs, x before y; made once a process, for it takes a twentieth of a second.
+
+    Raises CRSError of pyproj for what is no CRS.
+
+    >>> x, y = change_of("EPSG:4326", "EPSG:3035").transform(10.0, 52.0)
+    >>> round(x), round(y)
+    (4321000, 3210000)
+    """
+    return Transformer.from_crs(crs_from, crs_to, always_xy=True)
 
 
 @lru_cache(maxsize=256)

@@ -21,15 +21,13 @@ import posixpath
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pyproj import Transformer
 
 from odse.errors import CatalogError
-from odse.grid import Grid, Window
+from odse.grid import Grid, Window, change_of
 from odse.layer.layer import Layer
 from odse.layer.period import Period, format_time, season_of
 from odse.raster.cog import CogInfo
@@ -183,12 +181,7 @@ def _lonlat(crs: str, corners: Sequence[tuple[float, float]], points: int) -> tu
     share = np.linspace(0.0, 1.0, points, endpoint=False)
     x = np.concatenate([a[0] + (b[0] - a[0]) * share for a, b in itertools.pairwise(corners)])
     y = np.concatenate([a[1] + (b[1] - a[1]) * share for a, b in itertools.pairwise(corners)])
-    return _to_lonlat(crs).transform(x, y)
-
-
-@lru_cache(maxsize=8)
-def _to_lonlat(crs: str) -> Transformer:
-    return Transformer.from_crs(crs, "OGC:CRS84", always_xy=True)
+    return change_of(crs, "OGC:CRS84").transform(x, y)
 
 
 def _item_id(record: LayerRecord) -> str:

@@ -7,12 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pyproj
 
 from odse.derive import terrain
 from odse.derive.indices import bands_of, index
 from odse.derive.temperature import geometric_temperature_of
-from odse.grid import Tile, Window
+from odse.grid import Tile, Window, change_of
 from odse.raster.work import read_work
 from odse.run.series import TEMPERATURE, TERRAIN, Features, Series, elevation_of
 from odse.run.task import Place
@@ -96,7 +95,7 @@ def _temperature(name: str, features: Features, place: Place, here: Window, year
     grid = place.grid
     x = grid.origin_xy[0] + (np.arange(here[0], here[2]) + 0.5) * grid.resolution_m
     y = grid.origin_xy[1] - (np.arange(here[1], here[3]) + 0.5) * grid.resolution_m
-    change = pyproj.Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True)
+    change = change_of(grid.crs, "EPSG:4326")
     _, latitude = change.transform(*np.meshgrid(x, y))
     return {
         f"{name}_{season.name}": geometric_temperature_of(latitude, season.true_period, kind=TEMPERATURE[name])

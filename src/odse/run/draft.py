@@ -20,7 +20,7 @@ from pyproj.exceptions import CRSError
 from shapely.geometry.base import BaseGeometry
 
 from odse.errors import RecipeError, SamplesError
-from odse.grid import ODSE_30M, Grid, block_ids
+from odse.grid import ODSE_30M, Grid, block_ids, change_of
 from odse.layer.legend import clc_legend
 from odse.learn.samples import merge_rare
 from odse.run.plan import read_area
@@ -188,7 +188,7 @@ def _crs(
         return Guess("crs", LONLAT, "its numbers are degrees")
     for crs in dict.fromkeys((grid.crs, area.crs, ODSE_30M.crs)):
         try:
-            px, py = pyproj.Transformer.from_crs(crs, grid.crs, always_xy=True).transform(x, y)
+            px, py = change_of(crs, grid.crs).transform(x, y)
         except CRSError:
             continue
         if shapely.contains_xy(polygon, px, py).mean() > 0.5:
@@ -215,7 +215,7 @@ def _read(samples: str | Path, columns: Mapping[str, str | None], grid: Grid) ->
 def _check_inside(table: pd.DataFrame, polygon: BaseGeometry, grid: Grid, samples: Path, area: AreaFile) -> None:
     if shapely.contains_xy(polygon, table["x"].to_numpy(), table["y"].to_numpy()).any():
         return
-    back = pyproj.Transformer.from_crs(grid.crs, LONLAT, always_xy=True)
+    back = change_of(grid.crs, LONLAT)
     lon, lat = back.transform(table["x"].to_numpy(), table["y"].to_numpy())
     west, south, east, north = area.lonlat.bounds
     raise SamplesError.sentence(

@@ -16,13 +16,12 @@ from typing import Any
 
 import psutil
 import pyogrio
-import pyproj
 import shapely
 from shapely.geometry.base import BaseGeometry
 from shapely.ops import transform
 
 from odse.errors import GridError, RecipeError, RunError, SourceError
-from odse.grid import Grid, Tile, Window, grid_, tiles_over
+from odse.grid import Grid, Tile, Window, change_of, grid_, tiles_over
 from odse.layer.legend import legend_from_csv, legend_from_qml, legend_to_csv
 from odse.layer.period import Season
 from odse.run.publication import Publication, publications
@@ -157,7 +156,7 @@ def read_area(recipe: Recipe, base: Path, grid: Grid) -> BaseGeometry:
         crs = meta["crs"] or area.crs
     if geometry.is_empty or geometry.area == 0:
         raise RecipeError.sentence("use", "the area", "its surface", 0, "give a polygon")
-    change = pyproj.Transformer.from_crs(crs, grid.crs, always_xy=True)
+    change = change_of(crs, grid.crs)
     moved = transform(change.transform, shapely.segmentize(geometry, geometry.length / 400))
     if not moved.is_valid:
         moved = shapely.make_valid(moved)

@@ -18,7 +18,7 @@ from shapely.geometry.base import BaseGeometry
 from shapely.ops import transform
 
 from odse.errors import RecipeError, SourceError
-from odse.grid import ODSE_30M, Grid
+from odse.grid import ODSE_30M, Grid, change_of
 from odse.layer.period import interval_period, season_of, seasons
 from odse.sources import glad
 from odse.sources.layers import SUFFIXES, FoundLayer, check_on_grid, scan
@@ -101,7 +101,7 @@ def look_at_area(path: str | Path) -> AreaFile:
 
 def moved(geometry: BaseGeometry, crs_from: str, crs_to: str) -> BaseGeometry:
     """A geometry in another CRS, its edges densified."""
-    change = pyproj.Transformer.from_crs(crs_from, crs_to, always_xy=True)
+    change = change_of(crs_from, crs_to)
     result: BaseGeometry = transform(change.transform, shapely.segmentize(geometry, geometry.length / 400))
     return result if result.is_valid else shapely.make_valid(result)
 

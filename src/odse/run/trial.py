@@ -13,12 +13,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import pyproj
 import shapely
 from pyproj.exceptions import CRSError, ProjError
 
 from odse.errors import GridError, ReceiptError, RecipeError, RunError
-from odse.grid import Bounds, tiles_over
+from odse.grid import Bounds, change_of, tiles_over
 from odse.run.task import Place, Task
 from odse.store.receipts import read_receipt
 
@@ -100,7 +99,7 @@ def _box(place: Place, trial: Trial) -> Bounds:
     if trial.bbox_crs is None:
         return trial.bbox
     try:
-        change = pyproj.Transformer.from_crs(trial.bbox_crs, place.grid.crs, always_xy=True)
+        change = change_of(trial.bbox_crs, place.grid.crs)
         box: Bounds = change.transform_bounds(*trial.bbox, densify_pts=41)
     except CRSError as error:
         raise GridError.sentence(
@@ -178,7 +177,8 @@ def facts_of(place: Place) -> dict[str, str]:
         part = place.area & shapely.box(left, bottom, right, top)
         facts["Part shown"] = f"{part.area / 1e6:,.1f} km², within {_numbers((left, bottom, right, top))}"
     if place.coarse:
-        facts["Preview"] = (
-            f"one pixel of {place.coarse} x {place.coarse}; maps, shares and accuracy are those of this coarse grid"
+        which = (
+            f"one pixel of {place.coarse} x {place.coarse}" if place.coarse > 1 else "every pixel of so small an area"
         )
+        facts["Preview"] = f"{which}; maps, shares and accuracy are those of this grid"
     return facts

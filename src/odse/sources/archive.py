@@ -15,12 +15,11 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import pyproj
 from shapely.geometry.base import BaseGeometry
 from shapely.ops import transform
 
 from odse.errors import EncodingError, QualityError, UnreadableError
-from odse.grid import Grid, Window
+from odse.grid import Grid, Window, change_of
 from odse.layer.period import Season, interval_period
 from odse.quality import Mask, Quality, decode, glad_mask, keep
 from odse.raster.encoding import Encoding, encoding_, source_encoding
@@ -116,7 +115,7 @@ class GladArchive:
 
     def images(self, wanted: Sequence[Season], *, grid: Grid, area: BaseGeometry) -> list[Image]:
         intervals = sorted({number for season in wanted for number in season.intervals})
-        change = pyproj.Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True)
+        change = change_of(grid.crs, "EPSG:4326")
         files = glad.scenes(self.root, intervals=intervals, area_lonlat=transform(change.transform, area))
         return [
             Image(

@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pyproj
 import rasterio
 import shapely
 from affine import Affine
@@ -28,7 +27,7 @@ from rasterio.windows import Window as RasterWindow
 from shapely.geometry.base import BaseGeometry
 
 from odse.errors import GridError, SourceError, UnreadableError
-from odse.grid import Bounds, Grid, Window, glad_tiles_over, parse_glad_tile
+from odse.grid import Bounds, Grid, Window, change_of, glad_tiles_over, parse_glad_tile
 from odse.raster.work import environment, write_work
 from odse.sources.ingested import IngestReport, block_of, snapped
 
@@ -105,7 +104,7 @@ def _may_touch(files: Sequence[GladFile], area_lonlat: BaseGeometry) -> bool:
     if header is None:
         return bool(files)
     try:
-        change = pyproj.Transformer.from_crs(header.crs, "EPSG:4326", always_xy=True)
+        change = change_of(header.crs, "EPSG:4326")
         box = change.transform_bounds(*header.bounds, densify_pts=41)
     except ProjError:
         return True
@@ -225,7 +224,7 @@ def _by_name(file: GladFile) -> _Header:
 
 def _covered(grid: Grid, header: _Header, window: Window, file: GladFile) -> Window | None:
     """The overlap of an image with a window, snapped outward to blocks of the grid. UnreadableError for an absurd place."""
-    change = pyproj.Transformer.from_crs(header.crs, grid.crs, always_xy=True)
+    change = change_of(header.crs, grid.crs)
     try:
         box = change.transform_bounds(*header.bounds, densify_pts=41)
     except ProjError:
@@ -311,7 +310,7 @@ def _nearest(grid: Grid, window: Window, transform: Affine, shape: tuple[int, in
     A centre's coordinates do not depend on the window they are asked in, so neighbouring windows agree to the bit. All images
     of a tile lie alike: a worker that has seen one has the answer for the next.
     """
-    change = pyproj.Transformer.from_crs(grid.crs, crs, always_xy=True)
+    change = change_of(grid.crs, crs)
     height, width = window[3] - window[1], window[2] - window[0]
     nearest = np.full((height, width), -1, dtype=np.int32)
     back, size, (x0, y0) = ~transform, grid.resolution_m, grid.origin_xy

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyproj
 from rasterio.errors import RasterioError
 
 from odse.errors import LegendError, SamplesError
+from odse.grid import change_of
 from odse.layer.legend import Legend
 from odse.sources.netcdf import open_raster
 
@@ -60,7 +60,7 @@ def read_labels(
             ) from error
     at = place.transform
     x, y = at.a * (column + 0.5) + at.c, at.e * (row + 0.5) + at.f
-    x, y = pyproj.Transformer.from_crs(place.crs, crs_to, always_xy=True).transform(x, y)
+    x, y = change_of(place.crs, crs_to).transform(x, y)
     target = [codes[value] for value in values[row, column].tolist()]
     return pd.DataFrame(
         {"id": np.arange(len(row)), "x": x, "y": y, "year": year, "target": target, "weight": np.ones(len(row))}

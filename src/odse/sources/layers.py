@@ -10,7 +10,6 @@ import difflib
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -26,7 +25,7 @@ from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterWindow
 
 from odse.errors import EncodingError, LayerNameError, SourceError, UnreadableError
-from odse.grid import Grid, Window, same_crs
+from odse.grid import Grid, Window, change_of, same_crs
 from odse.layer.name import LayerName, parse_layer_name
 from odse.raster.encoding import Encoding
 from odse.raster.work import environment
@@ -405,17 +404,12 @@ def _warp_block(
     return values
 
 
-@lru_cache(maxsize=64)
-def _transformer(source: str, target: str) -> pyproj.Transformer:
-    return pyproj.Transformer.from_crs(source, target, always_xy=True)
-
-
 def _places(
     found: FoundLayer, grid: Grid, cols: npt.NDArray[np.float64], rows: npt.NDArray[np.float64]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Column and row in the layer of places of the grid; not finite where its CRS cannot say."""
     (x0, y0), size, back = grid.origin_xy, grid.resolution_m, ~Affine(*found.transform)
-    x, y = map(np.asarray, _transformer(grid.crs, found.crs_wkt).transform(x0 + size * cols, y0 - size * rows))
+    x, y = map(np.asarray, change_of(grid.crs, found.crs_wkt).transform(x0 + size * cols, y0 - size * rows))
     with np.errstate(invalid="ignore"):
         return back.a * x + back.b * y + back.c, back.d * x + back.e * y + back.f
 

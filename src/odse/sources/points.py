@@ -20,6 +20,7 @@ from pyogrio.errors import DataLayerError, DataSourceError
 from pyproj.exceptions import CRSError
 
 from odse.errors import LegendError, SamplesError
+from odse.grid import change_of
 from odse.layer.legend import Legend
 
 PLACES = (("lon", "lat"), ("longitude", "latitude"), ("x", "y"), ("X", "Y"))
@@ -234,7 +235,7 @@ def _short(path: Path, error: Exception) -> str:
 def _moved(table: _Table, crs_to: str) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """The places in the wanted CRS. A place that its CRS does not have is an error: it would be lost far outside."""
     try:
-        change = pyproj.Transformer.from_crs(table.crs, crs_to, always_xy=True)
+        change = change_of(table.crs, crs_to)
     except CRSError as error:
         raise SamplesError.sentence(
             "use", f"points {table.file}", "their CRS", f"{table.crs[:60]!r}, unknown", "give an EPSG code"

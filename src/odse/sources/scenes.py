@@ -20,7 +20,6 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import pyproj
 import xarray as xr
 from affine import Affine
 from pyproj.exceptions import ProjError
@@ -29,7 +28,7 @@ from rasterio.windows import Window as RasterWindow
 
 from odse.cube import Flag, check_cube
 from odse.errors import SourceError, UnreadableError
-from odse.grid import Grid, Window, same_crs
+from odse.grid import Grid, Window, change_of, same_crs
 from odse.quality import Mask, Quality, decode, keep, product_
 
 Array = npt.NDArray[Any]
@@ -317,7 +316,7 @@ class Place:
         ys = [at.d * x + at.e * y + at.f for x in (0, width) for y in (0, height)]
         box = (min(xs), min(ys), max(xs), max(ys))
         if not same_crs(self.crs, grid.crs):
-            change = pyproj.Transformer.from_crs(self.crs, grid.crs, always_xy=True)
+            change = change_of(self.crs, grid.crs)
             try:
                 box = change.transform_bounds(*box, densify_pts=41)
             except ProjError:
@@ -334,7 +333,7 @@ def nearest_pixels(grid: Grid, window: Window, place: Place) -> npt.NDArray[np.i
     shape = (window[3] - window[1], window[2] - window[0])
     nearest = np.full(shape, -1, dtype=np.int32)
     size, (x0, y0), back = grid.resolution_m, grid.origin_xy, ~place.transform
-    change = None if same_crs(grid.crs, place.crs) else pyproj.Transformer.from_crs(grid.crs, place.crs, always_xy=True)
+    change = None if same_crs(grid.crs, place.crs) else change_of(grid.crs, place.crs)
     centre_x = x0 + (np.arange(window[0], window[2]) + 0.5) * size
     for start in range(0, shape[0], 256):
         rows = np.arange(window[1] + start, min(window[1] + start + 256, window[3]))

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pyproj
 import rasterio
 import shapely
 from rasterio.features import geometry_mask
@@ -24,7 +23,7 @@ from shapely.ops import transform as moved
 from tqdm import tqdm
 
 from odse.errors import SourceError
-from odse.grid import ODSE_30M, GladTile, Window, glad_tiles_over
+from odse.grid import ODSE_30M, GladTile, Window, change_of, glad_tiles_over
 from odse.layer.legend import clc_legend
 from odse.layer.name import LayerName
 from odse.layer.period import Period, seasons
@@ -165,7 +164,7 @@ def write_interval(interval: int, archive: Path, window: Window, years: tuple[in
 
 
 def _tiles(window: Window) -> list[GladTile]:
-    back = pyproj.Transformer.from_crs("EPSG:3035", "EPSG:4326", always_xy=True)
+    back = change_of("EPSG:3035", "EPSG:4326")
     return glad_tiles_over(back.transform_bounds(*_inner(window), densify_pts=41))
 
 
@@ -180,7 +179,7 @@ def _look_up(
     tile: GladTile, window: Window
 ) -> tuple[float, float, npt.NDArray[np.int64], npt.NDArray[np.int64]] | None:
     """West and north edge of a tile's image, and the world's row and column of each of its pixels."""
-    back = pyproj.Transformer.from_crs("EPSG:3035", "EPSG:4326", always_xy=True)
+    back = change_of("EPSG:3035", "EPSG:4326")
     left, bottom, right, top = back.transform_bounds(*_inner(window), densify_pts=41)
     west, north = tile.lon - OVERLAP_PX * PIXEL_DEG, tile.lat + 1 + OVERLAP_PX * PIXEL_DEG
     col0, col1 = max(0, int((left - west) / PIXEL_DEG)), min(TILE_PX, int(np.ceil((right - west) / PIXEL_DEG)))
@@ -189,7 +188,7 @@ def _look_up(
         return None
     lon = west + (np.arange(col0, col1) + 0.5) * PIXEL_DEG
     lat = north - (np.arange(row0, row1) + 0.5) * PIXEL_DEG
-    there = pyproj.Transformer.from_crs("EPSG:4326", "EPSG:3035", always_xy=True)
+    there = change_of("EPSG:4326", "EPSG:3035")
     x, y = there.transform(*np.meshgrid(lon, lat))
     x0, _, _, y1 = ODSE_30M.bounds_of(window)
     col, row = np.floor((x - x0) / 30).astype(np.int64), np.floor((y1 - y) / 30).astype(np.int64)
@@ -274,7 +273,7 @@ def _truth(folder: Path, world: World, window: Window) -> None:
 
 
 def _geojson(area: BaseGeometry) -> bytes:
-    back = pyproj.Transformer.from_crs("EPSG:3035", "EPSG:4326", always_xy=True)
+    back = change_of("EPSG:3035", "EPSG:4326")
     shape = json.loads(shapely.to_geojson(shapely.set_precision(moved(back.transform, area), 1e-7)))
     feature = {"type": "Feature", "properties": {"name": "pilot area"}, "geometry": shape}
     return json.dumps({"type": "FeatureCollection", "features": [feature]}, indent=1).encode()
@@ -300,7 +299,7 @@ def _samples(world: World, window: Window, area: BaseGeometry, years: Sequence[i
                 rows.append((year, row, col, code, confidence))
     table = pd.DataFrame(rows, columns=["year", "row", "col", "code", "confidence"])
     x0, _, _, y1 = ODSE_30M.bounds_of(window)
-    back = pyproj.Transformer.from_crs("EPSG:3035", "EPSG:4326", always_xy=True)
+    back = change_of("EPSG:3035", "EPSG:4326")
     lon, lat = back.transform(x0 + (table["col"] + 0.5) * 30, y1 - (table["row"] + 0.5) * 30)
     table.insert(0, "lon", np.round(lon, 7))
     table.insert(1, "lat", np.round(lat, 7))
