@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 import rasterio
 
+from odse.errors import OdseError
 from odse.grid import grid_
 from odse.layer.period import seasons
 from odse.quality import usable
+from odse.run.plan import plan
 from odse.sources.landsat import scenes
 from odse.sources.netcdf import open_cube, open_raster
 from odse.sources.scenes import read_cube
@@ -137,3 +139,26 @@ def test_scenes_on_unlike_grids_become_one_mosaic(data_dir: Path, tmp_path: Path
     known = np.isfinite(wanted)
     assert known.mean() > 0.3 and np.array_equal(ours[known], wanted[known].astype(np.uint16))
     assert date(2018, 7, 10) in {scene.date for scene in some}
+
+
+def test_refused_in_one_sentence(patch: Path, tmp_path: Path) -> None:
+    text = (EXAMPLES / "be_patch.yaml").read_text(encoding="utf-8")
+    (tmp_path / "be_crops.csv").write_bytes((EXAMPLES / "be_crops.csv").read_bytes())
+    data = {"sentinel": str(patch), "labels": str(next(patch.glob("OUTPUT*.nc")))}
+
+    def refusal(old: str, new: str) -> str:
+        assert old in text
+        (tmp_path / "recipe.yaml").write_text(text.replace(old, new), encoding="utf-8")
+        with pytest.raises(OdseError) as caught:
+            plan(tmp_path / "recipe.yaml", out=tmp_path / "out", data=data)
+        return str(caught.value)
+
+    assert "the number of its files is 0 (of S2*.tif); correct `files`" in refusal(
+        "[S2_L2A_10m*.nc, S2_L2A_20m*.nc]", "[S2*.tif]"
+    )
+    assert "variable SCLX" in refusal("quality: SCL", "quality: SCLX")
+    assert "write 'odse-s2'" in refusal("mask: odse-s2", "mask: odse-s3")
+    assert "one of their values is 99, no class of own; name it in `unlabelled`" in refusal("unlabelled: [99], ", "")
+    assert "the file is not at" in refusal("be_crops.csv", "crops.csv")
+    assert "give it a column `parent`" in refusal("10\n    rare: drop ", "200\n    rare: merge-up ")
+    assert "the number of its files in the area and the years is 0" in refusal("years: 2018", "years: 2010")

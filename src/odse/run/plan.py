@@ -30,7 +30,7 @@ from odse.run.samples import SampleSet, read_samples
 from odse.run.series import Features, archive_of, describe, read_series
 from odse.run.task import Place, Task, make_task
 from odse.run.trial import Trial, needed, place_of
-from odse.sources.archive import Archive, Image
+from odse.sources.archive import Archive, Image, check_mask
 from odse.store.files import sha256_of
 from odse.store.receipts import digest
 
@@ -186,6 +186,7 @@ def _plan(place: Place) -> Plan:
     if recipe.steps.composite is not None:
         archive, images = archive_of(recipe, place.data), archive_images(place)
         assert archive is not None
+        check_mask(archive)
         ingests = _ingest_tasks(place, archive, images, hashes)
         covered = archive.windows(images, grid=place.grid, window=place.window)
         for task in ingests.values():

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from shapely.geometry.base import BaseGeometry
 from shapely.ops import transform
 
-from odse.errors import EncodingError, QualityError, UnreadableError
+from odse.errors import EncodingError, QualityError, SourceError, UnreadableError
 from odse.grid import Grid, Window, change_of
 from odse.layer.period import Season, interval_period
 from odse.quality import Mask, Quality, decode, glad_mask, keep
@@ -166,6 +166,11 @@ class SceneArchive:
         paths = [self.root]
         if self.root.is_dir():
             paths = sorted({path for pattern in self.files for path in self.root.glob(pattern)})
+            if not paths:
+                wanted = ", ".join(self.files)
+                raise SourceError.sentence(
+                    "read", f"the cube in {self.root}", "the number of its files", f"0 (of {wanted})", "correct `files`"
+                )
         return netcdf.open_cube(paths, variables=theirs, quality=self.quality, product=self.product).scenes
 
     @cached_property
