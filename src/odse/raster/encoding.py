@@ -254,7 +254,8 @@ def source_encoding(name: str, *, kind: Kind, scale: float, offset: float) -> En
     """
     known = encoding_(name, kind=kind)
     if name == "uint16":
-        return replace(known, scale=scale, offset=offset)
+        counts = (scale, offset) == (1.0, 0.0)  # numbers of level 1 mean nothing yet
+        return replace(known, scale=scale, offset=offset, unit="DN" if counts else known.unit)
     step = Fraction(str(known.scale)).limit_denominator(100_000)
     share = Fraction(str(scale)) / step
     shift = Fraction(str(offset)) / step

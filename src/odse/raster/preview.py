@@ -29,6 +29,9 @@ def read_small(path: Path, *, max_px: int = MAX_PX, resampling: Resampling = Res
         return array
 
 
+Reach = tuple[float, float, float]
+
+
 def png(rgba: npt.NDArray[np.uint8]) -> bytes:
     """RGBA (y, x, 4) as the bytes of a PNG; as a palette where at most 256 colours occur."""
     picture = Image.fromarray(rgba, "RGBA")
@@ -58,19 +61,21 @@ def preview(path: Path, style: Style, *, max_px: int = MAX_PX) -> bytes:
     return png(style.colours(values, mask=values == nodata))
 
 
-def preview_rgb(paths: tuple[Path, Path, Path], *, reach: tuple[float, float, float], max_px: int = MAX_PX) -> bytes:
+def preview_rgb(
+    paths: tuple[Path, Path, Path], *, reach: Reach, floor: Reach = (0.0, 0.0, 0.0), max_px: int = MAX_PX
+) -> bytes:
     """Red, green and blue layers as one picture (PNG), transparent where one of them has no data.
 
-    Each is stretched from 0 to its ``reach`` in its unit, so that pictures of different years compare.
+    Each is stretched from its ``floor`` to its ``reach`` in its unit, so that pictures of different years compare.
     """
     channels, known = [], None
-    for path, top in zip(paths, reach, strict=True):
+    for path, low, top in zip(paths, floor, reach, strict=True):
         with environment(), reading(path) as source:
             nodata, scale, offset = source.nodata, source.scales[0], source.offsets[0]
         values = read_small(path, max_px=max_px, resampling=Resampling.average)
         valid = values != nodata
         known = valid if known is None else known & valid
-        share = np.clip((values * scale + offset) / top, 0.0, 1.0) ** 0.75
+        share = np.clip((values * scale + offset - low) / (top - low), 0.0, 1.0) ** 0.75
         channels.append(np.floor(share * 255 + 0.5).astype(np.uint8))
     assert known is not None
     rgba = np.dstack([*channels, np.where(known, 255, 0).astype(np.uint8)])

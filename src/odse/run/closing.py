@@ -19,7 +19,7 @@ from odse.catalog.stac import LayerRecord, catalog_files, write_catalog
 from odse.errors import ReceiptError
 from odse.layer.style import RAMPS, Style
 from odse.raster.cog import CogInfo
-from odse.raster.preview import png, preview_rgb, read_small
+from odse.raster.preview import Reach, png, preview_rgb, read_small
 from odse.report.model import ClassLine, ModelPage, render_model
 from odse.report.page import Column, Page, Picture, Row, Scale, render, render_measured
 from odse.report.run_page import RunPage, render_run
@@ -126,7 +126,7 @@ def _page(
     """The pictures that no layer has by itself, and index.html."""
     by_key = {(one.layer.name.variable, one.layer.name.type, one.layer.name.period): one for one in published}
     made: list[Path] = []
-    rows = _rows(plan, by_key, made)
+    rows = _rows(plan, by_key, made, receipts)
     accuracy_file = plan.place.folder / "model" / "accuracy.json"
     accuracy = json.loads(accuracy_file.read_bytes()) if accuracy_file.exists() else None
     dominant = {
@@ -282,12 +282,28 @@ def _classes(plan: Plan) -> list[dict[str, Any]]:
     ]
 
 
+def _stretch(trio: Sequence[Publication], receipts: Mapping[str, Receipt]) -> tuple[Reach, Reach]:
+    """From where to where red, green and blue are drawn: fixed for reflectance, so that years compare; by what occurs for
+    numbers of level 1."""
+    if trio[0].encoding.unit != "DN":
+        return (0.0, 0.0, 0.0), (0.25, 0.22, 0.18)
+    lows, highs = [], []
+    for one in trio:
+        info = receipts[f"publish/{one.layer.name}"].statistics
+        mean, spread = info["mean"] or 0.0, max(info["stddev"] or 0.0, 1.0)
+        lows.append(mean - 1.5 * spread)
+        highs.append(mean + 2.5 * spread)
+    return (lows[0], lows[1], lows[2]), (highs[0], highs[1], highs[2])
+
+
 def high_season(names: Sequence[str]) -> str:
     """The season that stands for a year in pictures: summer, or the middle one."""
     return "summer" if "summer" in names else names[len(names) // 2]
 
 
-def _rows(plan: Plan, by_key: Mapping[Any, Publication], made: list[Path]) -> list[Row]:
+def _rows(
+    plan: Plan, by_key: Mapping[Any, Publication], made: list[Path], receipts: Mapping[str, Receipt]
+) -> list[Row]:
     """What is shown, row by row, each with one picture a year."""
     rows = []
     classes = plan.samples.classes if plan.samples else ()
@@ -300,7 +316,8 @@ def _rows(plan: Plan, by_key: Mapping[Any, Publication], made: list[Path]) -> li
             trio = [by_key[band, "p50", period] for band in bands]
             out = plan.place.folder / "pictures" / f"rgb-{year}.png"
             paths = tuple(plan.place.folder / one.href for one in trio)
-            put_bytes(out, preview_rgb((paths[0], paths[1], paths[2]), reach=(0.25, 0.22, 0.18)))
+            floor, reach = _stretch(trio, receipts)
+            put_bytes(out, preview_rgb((paths[0], paths[1], paths[2]), reach=reach, floor=floor))
             made.append(out)
             columns.append(Column(year, Picture(f"pictures/{out.name}", f"True colour, {season} {year}", trio[0].href)))
         rows.append(Row("rgb", "True colour", f"Median of red, green and blue in {season}", columns))

@@ -14,7 +14,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -598,7 +598,11 @@ def publish(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any]) -
         )
     with clock.of("compute"):
         picture = out.with_suffix(".png")
-        put_bytes(picture, preview(out, one.layer.style))
+        style = one.layer.style
+        if one.encoding.unit == "DN" and info.mean is not None:  # what numbers of level 1 reach, no table knows
+            spread = 2 * max(info.stddev or 0.0, 1.0)
+            style = replace(style, vmin=info.mean - spread, vmax=info.mean + spread)
+        put_bytes(picture, preview(out, style))
     return Made(outputs=(out, picture), statistics=info.to_json())
 
 
