@@ -16,13 +16,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from odse import __version__
 from odse.grid import Tile
@@ -86,10 +87,16 @@ class Made:
     notes: tuple[str, ...] = ()
 
 
+@lru_cache(maxsize=1)
+def _libraries() -> Any:
+    """The libraries with threads of their own that this process has loaded; looking for them takes milliseconds."""
+    return ThreadpoolController()
+
+
 def carry_out(task: Task, place: Place, shared: Mapping[str, Any]) -> Receipt:
     """Do a task, verify that its outputs are on disk, write its receipt, return it. Runs on a worker."""
     clock, start = Clock(), time.perf_counter()
-    with threadpool_limits(1):  # more threads would sum in another order: other last bits on another machine
+    with _libraries().limit(limits=1):  # more threads would sum in another order: other last bits on another machine
         made = STEPS[task.step](task, place, clock, shared)
     outputs = tuple(
         Output(path.relative_to(place.folder).as_posix(), sha256_of(path), path.stat().st_size) for path in made.outputs
