@@ -48,6 +48,10 @@ def test_weights_are_repetitions(rows: list[tuple[float, float, int]]) -> None:
         assert weighted.r2 == pytest.approx(repeated.r2) and weighted.ccc == pytest.approx(repeated.ccc)
 
 
+def test_a_row_of_weight_zero_is_absent_even_if_unknown() -> None:
+    assert scores([1, 2, np.nan], [1, 3, 2], weight=[1, 1, 0]) == scores([1, 2], [1, 3])
+
+
 def test_by_group() -> None:
     depth = np.array([30, 0, 30, 0, 60])
     by = scores_by([1, 2, 3, 4, 5], [1, 3, 3, 5, 9], group=depth, weight=[1, 1, 1, 1, 0])

@@ -220,7 +220,7 @@ def test_zinc_of_the_meuse_in_spatial_blocks(data_dir: Path) -> None:
             each[held, j] = make().fit(features[rest], y[rest]).predict(features[held])
     result = {name: scores(y, each[:, j]) for j, name in enumerate(learners)}
     result["mean"] = scores(y, mean)
-    for fit in Stacks:  # the stacker, too, is scored on folds that it has not seen
+    for fit in Stacks:  # the stacker is scored on folds it was not fitted on; its members are not fitted anew for that
         out = np.zeros(len(y))
         for k in range(5):
             stack = fit(each[fold != k], y[fold != k], members=list(learners))

@@ -33,7 +33,7 @@ class Scores:
 def scores(observed: npt.ArrayLike, predicted: npt.ArrayLike, *, weight: npt.ArrayLike | None = None) -> Scores:
     """Scores of (n,) predictions. A weight of 0 is a row removed, a weight of 2 a row twice (but for ``n``). Pure.
 
-    Raises LearnError when the lengths differ, a value is not finite, a weight is negative or none is positive.
+    Raises LearnError when the lengths differ, a value of positive weight is not finite, a weight is negative or none is positive.
 
     >>> one = scores([1, 2, 3, 4], [2, 2, 3, 5])
     >>> one.r2, one.bias, one.mae, round(one.rmse, 4), round(one.ccc, 4)
@@ -96,7 +96,7 @@ def check_columns(
         )
     if not (np.isfinite(w).all() and (w >= 0).all() and (w > 0).any()):
         raise LearnError.sentence("score", which, "a weight", "negative, not finite, or all are 0", "mend the weights")
-    known = np.isfinite(o) & np.isfinite(p).reshape(len(o), -1).all(axis=1)
+    known = (w == 0) | (np.isfinite(o) & np.isfinite(p).reshape(len(o), -1).all(axis=1))
     if not known.all():
         raise LearnError.sentence(
             "score", which, "the number of rows with NaN", int((~known).sum()), "remove them first"
