@@ -163,11 +163,11 @@ def plan(recipe: Path, out: Path, data: dict[str, str], workers: int, as_json: b
     names = made["tiles"]
     _say(f"{len(names)} tiles: {', '.join(names[:8])}{', …' if len(names) > 8 else ''}")
     seconds = cost["cpu_seconds_by_step"]
-    _say(f"  {'step':<10} {'tasks':>7} {'CPU s':>9}")
+    _say(f"  {'step':<10} {'tasks':>7} {'CPU seconds':>12}")
     for step, count in made["tasks"].items():
-        _say(f"  {step:<10} {count:>7} {seconds[step]:>9,.1f}")
-    _say(f"  {'around':<10} {'':>7} {seconds['around']:>9,.1f}  (plan, workers, catalogue, page)")
-    _say(f"  {'in all':<10} {made['tasks_total']:>7} {cost['cpu_seconds']:>9,.1f}")
+        _say(f"  {step:<10} {count:>7} {seconds[step]:>12,.1f}")
+    _say(f"  {'around':<10} {'':>7} {seconds['around']:>12,.1f}  (plan, workers, catalogue, page)")
+    _say(f"  {'in all':<10} {made['tasks_total']:>7} {cost['cpu_seconds']:>12,.1f}")
     _say(f"time      about {_duration(cost['wall_seconds'])} with {workers} worker{'s' * (workers > 1)}")
     _say(f"memory    about {cost['memory_per_worker_bytes'] / 2**20:,.0f} MiB a worker")
     _say(f"read      {cost['bytes_to_read'] / 2**20:,.0f} MiB of source files")

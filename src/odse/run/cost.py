@@ -221,8 +221,8 @@ def _meet(one: Window, other: Window) -> Window:
     return max(one[0], other[0]), max(one[1], other[1]), min(one[2], other[2]), min(one[3], other[3])
 
 
-FILL_METHODS = {"tmwm": 1.0, "seasconv": 1.0, "linear": 1.0, "harmonic": 1.0, "whittaker": 1.0, "same-season": 1.0}
-"""Kernel time beside the moving-window median's."""
+SWAPS = {"seasconv": 20, "linear": 23, "harmonic": 29, "whittaker": 38, "same-season": 24}
+"""What other ways of filling cost, in exchanges of a moving-window median's sort (25 of them with 9 years)."""
 
 
 def _fill(known: Known, task: Task, inside: float) -> Load:
@@ -232,10 +232,10 @@ def _fill(known: Known, task: Task, inside: float) -> Load:
     count = len(series.statistics) * times
     size = np.dtype(series.encoding.dtype).itemsize
     told = len(recipe.steps.fill.companions)
-    width = int(recipe.steps.fill.options.get("window_years", 9)) if recipe.steps.fill.method == "tmwm" else 9
+    method, width = recipe.steps.fill.method, int(recipe.steps.fill.options.get("window_years", 9))
     years = -(-times // len(recipe.scheme_.names))
     rows = 2 * half_widths(years, width)[0] + 1
-    pairs = len(network(rows, rows // 2 + 1))
+    swaps = len(network(rows, rows // 2 + 1)) if method == "tmwm" else SWAPS[method]
     packed = inside * (count * size * 0.4 + times * told * 0.12)
     stored = pixels * count
     given = size if series.found else 2
@@ -248,7 +248,7 @@ def _fill(known: Known, task: Task, inside: float) -> Load:
             "tasks": 1,
             "values_mpx": inside * count / 1e6,
             "blank_mpx": (pixels - inside) * count / 1e6,
-            "sorted_mpx": stored * pairs * FILL_METHODS[recipe.steps.fill.method] / 1e6,
+            "sorted_mpx": stored * swaps / 1e6,
         },
         memory=max(filling, encoding, writing),
         work=packed,
@@ -337,7 +337,7 @@ class _Samples:
         """Drivers of predicting n rows with one learner."""
         return {
             f"{learner}_rows": {
-                "forest": n * (self.classes + 30) / 1e6,
+                "forest": n * (self.classes + 30) * math.log2(max(self.n, 2)) / 1e7,  # deeper trees
                 "boosting": n * self.classes / 1e6,
                 "network": n * (self.features + self.classes + 30) / 1e6,
             }[learner]
@@ -374,7 +374,6 @@ class _Samples:
         pixels, bands = tile.size_px**2, 2 * c + 3
         drivers = {
             "tasks": 1,
-            "samples_k": self.n / 1e3,
             "features_mpx": rows * tile.size_px * self.features / 1e6,
             "written_mpx": inside * bands / 1e6,
             "blank_mpx": (pixels - inside) * bands / 1e6,
@@ -397,71 +396,75 @@ REFERENCE_S = 0.05
 """CPU seconds of the probe on the machine of the coefficients."""
 COEFFICIENTS: dict[str, dict[str, float]] = {
     "ingest": {
-        "kept_mpx": 0.01,
-        "placed_mpx": 0.0245,
-        "source_mb": 0.00495,
+        "kept_mpx": 0.00871,
+        "placed_mpx": 0.0629,
+        "source_mb": 0.00518,
+        "tasks": 0.00955,
     },
     "composite": {
-        "read_mpx": 0.00518,
-        "stack_mpx": 0.00467,
-        "tasks": 0.0722,
+        "read_mpx": 0.00611,
+        "stack_mpx": 0.00486,
+        "tasks": 0.0442,
     },
     "fill": {
-        "blank_mpx": 0.00849,
-        "sorted_mpx": 0.00141,
-        "tasks": 0.27,
+        "blank_mpx": 0.0116,
+        "sorted_mpx": 0.00161,
+        "tasks": 0.0584,
+        "values_mpx": 0.00576,
     },
     "samples": {
-        "tasks": 0.055,
+        "samples_k": 0.000713,
+        "tasks": 0.0573,
     },
     "overlay": {
-        "features_mpx": 0.00467,
-        "tasks": 0.22,
+        "features_mpx": 0.00532,
+        "tasks": 0.156,
     },
     "fit": {
-        "boosting_size": 0.0579,
-        "fits_forest": 0.155,
-        "fits_network": 0.0454,
-        "forest_size": 2.77,
-        "network_size": 1.06,
-        "tasks": 0.0206,
+        "boosting_size": 0.0669,
+        "fits_forest": 0.161,
+        "fits_network": 0.0559,
+        "forest_size": 3.25,
+        "network_size": 1.21,
+        "tasks": 0.00215,
     },
     "train": {
-        "forest_rows": 0.139,
+        "forest_rows": 0.133,
         "boosting_rows": 0.265,
         "network_rows": 0.0037,
         "combined_mpx": 0.0096,
-        "boosting_size": 0.0579,
-        "fits_forest": 0.155,
-        "fits_network": 0.0454,
-        "forest_size": 2.77,
-        "network_size": 1.06,
-        "stacking": 0.218,
+        "boosting_size": 0.0669,
+        "fits_forest": 0.161,
+        "fits_network": 0.0559,
+        "forest_size": 3.25,
+        "network_size": 1.21,
+        "stacking": 0.243,
     },
     "predict": {
-        "forest_rows": 0.139,
+        "forest_rows": 0.133,
         "boosting_rows": 0.265,
         "network_rows": 0.0037,
         "combined_mpx": 0.0096,
-        "blank_mpx": 0.000897,
-        "features_mpx": 0.00892,
-        "samples_k": 0.192,
+        "blank_mpx": 0.000128,
+        "features_mpx": 0.0185,
     },
     "publish": {
-        "drawn_mpx": 0.194,
-        "smooth_mpx": 0.0882,
+        "parts": 0.00125,
+        "smooth_mpx": 0.0874,
+        "tasks": 0.00704,
+        "window_mpx": 0.104,
     },
 }
 """Step -> driver -> CPU seconds of a unit of it on that machine."""
-WORKER_BYTES = 487 * MB
+WORKER_BYTES = 436 * MB
 """What a worker holds before its first task: Python, its libraries and compiled kernels."""
 CACHE_BYTES = 64 * MB
 """Blocks that GDAL keeps."""
-WORKER_START_S = 5.0
-"""CPU seconds of a worker until it is ready: its imports and the kernels from their cache."""
-SCHEDULING_S = 0.01
+WORKER_START_S = 5.8
+"""CPU seconds that a worker takes once: its imports, and what the first task of each step loads."""
+SCHEDULING_S = 0.006
 """CPU seconds around a task: keys, hand-over, its receipt read again."""
-PLANNING_S, CLOSING_S = 5.0, 0.01
+PLANNING_S, CLOSING_S = 3.0, 0.009
 """CPU seconds of imports, the plan and the page; and of catalogue and page for each layer."""
 
 
