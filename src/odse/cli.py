@@ -147,11 +147,14 @@ def init(area: Path, samples: Path, as_json: bool, **words: Any) -> None:
 @click.argument("recipe", type=click.Path(path_type=Path))
 @click.option("--out", default="out", type=click.Path(path_type=Path), help="Folder the run would write to.")
 @data_option
+@workers_option
 @_trial_options
 @json_option
-def plan(recipe: Path, out: Path, data: dict[str, str], as_json: bool, **trial: Any) -> None:
-    """Say what a recipe would do: tasks, layers, bytes, memory, time. Writes nothing."""
-    made = odse.plan(recipe, out=out, data=data, **trial).to_json()
+def plan(recipe: Path, out: Path, data: dict[str, str], workers: int, as_json: bool, **trial: Any) -> None:
+    """Say what a recipe would do and cost: tasks, layers, time, memory, bytes. Writes nothing.
+
+    Times this machine for half a second to tell CPU seconds, the wall time with --workers, and the memory of each."""
+    made = odse.plan(recipe, out=out, data=data, **trial).to_json(workers)
     if as_json:
         _json(made)
         return
@@ -159,12 +162,24 @@ def plan(recipe: Path, out: Path, data: dict[str, str], as_json: bool, **trial: 
     _say(f"{made['title']}: {made['layers']} layers by {made['tasks_total']} tasks")
     names = made["tiles"]
     _say(f"{len(names)} tiles: {', '.join(names[:8])}{', …' if len(names) > 8 else ''}")
+    seconds = cost["cpu_seconds_by_step"]
+    _say(f"  {'step':<10} {'tasks':>7} {'CPU seconds':>12}")
     for step, count in made["tasks"].items():
-        _say(f"  {step:<10} {count:>7}")
-    _say(f"read {cost['bytes_to_read'] / 2**20:,.0f} MiB, write about {cost['bytes_to_write'] / 2**20:,.0f} MiB")
-    _say(
-        f"memory about {cost['memory_per_worker_bytes'] / 2**20:,.0f} MiB a worker, {cost['cpu_seconds']:,.0f} CPU seconds"
-    )
+        _say(f"  {step:<10} {count:>7} {seconds[step]:>12,.1f}")
+    _say(f"  {'around':<10} {'':>7} {seconds['around']:>12,.1f}  (plan, workers, catalogue, page)")
+    _say(f"  {'in all':<10} {made['tasks_total']:>7} {cost['cpu_seconds']:>12,.1f}")
+    _say(f"time      about {_duration(cost['wall_seconds'])} with {workers} worker{'s' * (workers > 1)}")
+    _say(f"memory    about {cost['memory_per_worker_bytes'] / 2**20:,.0f} MiB a worker")
+    _say(f"read      {cost['bytes_to_read'] / 2**20:,.0f} MiB of source files")
+    _say(f"write     about {cost['bytes_to_write'] / 2**20:,.0f} MiB of layers")
+    _say(f"disk      about {cost['work_bytes'] / 2**20:,.0f} MiB for work/, which may be deleted afterwards")
+
+
+def _duration(seconds: float) -> str:
+    """As a person says it: 40 s, 12 min, 3.5 h."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 @cli.command(

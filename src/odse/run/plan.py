@@ -10,11 +10,11 @@ import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pyogrio
 import shapely
 from shapely.geometry.base import BaseGeometry
@@ -24,6 +24,7 @@ from odse.errors import GridError, RecipeError, RunError, SourceError
 from odse.grid import Grid, Tile, Window, change_of, grid_, tiles_over
 from odse.layer.legend import legend_from_csv, legend_from_qml, legend_to_csv
 from odse.layer.period import Season
+from odse.run.cost import Cost, Known, estimate, memory_there_is
 from odse.run.publication import Publication, publications
 from odse.run.recipe import ArchiveData, Recipe, SampleData, read_recipe
 from odse.run.samples import SampleSet, read_samples
@@ -44,8 +45,33 @@ class Plan:
     features: Features
     publications: tuple[Publication, ...]
     samples: SampleSet | None
-    cost: Mapping[str, float]
-    """bytes_to_read, bytes_to_write, memory_per_worker_bytes, cpu_seconds: estimates."""
+    images: Mapping[str, tuple[int, str, Window]] = field(default_factory=dict)
+    """Name of an image of the archive -> bytes of its files, its source, the pixels of the grid it covers."""
+    bytes_to_read: int = 0
+    """Of all source files."""
+
+    @cached_property
+    def cost(self) -> Cost:
+        """What it costs on this machine: estimates. Takes half a second once a process, to see how fast the machine is."""
+        return estimate(self._known())
+
+    def cost_on(self, machine: float) -> Cost:
+        """What it costs on a machine that does the probe in so many times the time of reference."""
+        return estimate(self._known(), machine=machine)
+
+    def _known(self) -> Known:
+        archive = archive_of(self.place.recipe, self.place.data)
+        return Known(
+            place=self.place,
+            features=self.features,
+            tiles=[self.place.tile(name) for name in self.tiles],
+            tasks=self.tasks,
+            publications=self.publications,
+            samples=self.samples,
+            images=self.images,
+            layers_bytes=self.bytes_to_read - sum(size for size, _, _ in self.images.values()),
+            bands=len(archive.bands) if archive else 0,
+        )
 
     @property
     def tiles(self) -> list[str]:
@@ -57,14 +83,14 @@ class Plan:
         """Number of tasks by step."""
         return dict(Counter(task.step for task in self.tasks.values()))
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self, workers: int = 2) -> dict[str, Any]:
         return {
             "title": self.place.recipe.title,
             "tasks": self.counts,
             "tasks_total": len(self.tasks),
             "layers": len(self.publications),
             "tiles": self.tiles,
-            "cost": dict(self.cost),
+            "cost": self.cost.to_json(workers),
             "samples": self.samples.summary if self.samples else None,
         }
 
@@ -183,6 +209,7 @@ def _plan(place: Place) -> Plan:
     hashes = _hashes(place, features)
     composites: dict[tuple[str, int], Task] = {}
     bytes_to_read = sum(size for _, size in hashes.values())
+    seen: dict[str, tuple[int, str, Window]] = {}
     if recipe.steps.composite is not None:
         archive, images = archive_of(recipe, place.data), archive_images(place)
         assert archive is not None
@@ -191,6 +218,9 @@ def _plan(place: Place) -> Plan:
         covered = archive.windows(images, grid=place.grid, window=place.window)
         for task in ingests.values():
             add(task)
+        for image in images:
+            size = sum(hashes[str(path)][1] for path in image.files)
+            seen[image.name] = (size, image.source, covered[image.source])
         for tile in tiles:
             for index, season in enumerate(wanted):
                 needs = [
@@ -276,8 +306,7 @@ def _plan(place: Place) -> Plan:
                 },
             )
         )
-    cost = estimate(place, features, tiles, len(published), bytes_to_read)
-    return Plan(place, tasks, features, tuple(published), samples, cost)
+    return Plan(place, tasks, features, tuple(published), samples, seen, bytes_to_read)
 
 
 def _season_word(season: Season) -> str:
@@ -453,34 +482,11 @@ def _filtering(place: Place, tiles: list[Tile], predicted: Mapping[tuple[str, in
             add(make_task("post", f"{tile.name}/{year}", needs=needs, params=params))
 
 
-def estimate(place: Place, features: Features, tiles: list[Tile], layers: int, bytes_to_read: int) -> dict[str, float]:
-    """What a plan costs: bytes read and written, memory of the largest task, CPU seconds. Rough until measured."""
-    pixels = place.recipe.tile_px**2
-    seasons_count = len(features.seasons)
-    left, bottom, right, top = place.area.bounds
-    area_pixels = (right - left) * (top - bottom) / place.grid.resolution_m**2
-    bands = sum(len(one.statistics) for one in features.series)
-    fill_bytes = pixels * seasons_count * (max(len(one.statistics) for one in features.series) * 4 + 8)
-    predict_bytes = 128 * place.recipe.tile_px * len(features.names) * 12
-    composite_bytes = pixels * 8 * 8 * 2
-    return {
-        "bytes_to_read": float(bytes_to_read),
-        "bytes_to_write": float(area_pixels * layers * 0.6),
-        "memory_per_worker_bytes": float(4e8 + max(fill_bytes, predict_bytes, composite_bytes)),
-        "cpu_seconds": float(
-            bytes_to_read / 8e6
-            + area_pixels * bands * seasons_count / 5e6
-            + layers * 0.06
-            + (60 if place.recipe.steps.train else 0)
-            + area_pixels * len(place.recipe.predict_years_) / 5e4
-        ),
-    }
-
-
 def check_possible(plan: Plan, *, workers: int) -> None:
-    """Refuse a plan that this machine cannot carry out. Looks at the memory and the disk."""
-    memory = psutil.virtual_memory().total
-    need = plan.cost["memory_per_worker_bytes"] * workers
+    """Refuse a plan that this machine cannot carry out. Looks at the memory and the disk. Raises RunError."""
+    cost = plan.cost_on(1.0)  # bytes are the same on any machine
+    memory = memory_there_is()
+    need = cost.memory_per_worker_bytes * workers
     if need > memory:
         raise RunError.sentence(
             "run",
@@ -493,11 +499,17 @@ def check_possible(plan: Plan, *, workers: int) -> None:
     while not existing.exists():
         existing = existing.parent
     free = shutil.disk_usage(existing).free
-    if plan.cost["bytes_to_write"] > free:
+    need = cost.bytes_to_write + cost.work_bytes - _bytes_below(plan.place.folder)
+    if need > free:
         raise RunError.sentence(
             "run",
             "this plan",
             "the disk space it needs",
-            f"about {plan.cost['bytes_to_write'] / 2**30:.1f} GiB of {free / 2**30:.1f} GiB free in {existing}",
+            f"about {need / 2**30:.1f} GiB of {free / 2**30:.1f} GiB free in {existing}",
             "free some or take another --out",
         )
+
+
+def _bytes_below(folder: Path) -> int:
+    """What an earlier run left in a folder: it is not needed once more."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

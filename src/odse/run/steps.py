@@ -95,7 +95,7 @@ def _libraries() -> Any:
 
 def carry_out(task: Task, place: Place, shared: Mapping[str, Any]) -> Receipt:
     """Do a task, verify that its outputs are on disk, write its receipt, return it. Runs on a worker."""
-    clock, start = Clock(), time.perf_counter()
+    clock, start, used = Clock(), time.perf_counter(), time.process_time()
     with _libraries().limit(limits=1):  # more threads would sum in another order: other last bits on another machine
         made = STEPS[task.step](task, place, clock, shared)
     outputs = tuple(
@@ -115,6 +115,7 @@ def carry_out(task: Task, place: Place, shared: Mapping[str, Any]) -> Receipt:
         code=__version__,
         measured={
             "seconds": round(time.perf_counter() - start, 3),
+            "cpu_s": round(time.process_time() - used, 3),
             **{f"{what}_s": round(value, 3) for what, value in clock.seconds.items()},
             "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
             "host": socket.gethostname(),
