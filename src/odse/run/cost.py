@@ -29,11 +29,12 @@ from threadpoolctl import threadpool_limits
 
 from odse.grid import Tile, Window
 from odse.learn.importance import MOST_ROWS, REPEATS, feature_groups
+from odse.learn.postprocess import halo_px
 from odse.raster.preview import MAX_PX
 from odse.raster.work import environment
 from odse.run.publication import Publication
 from odse.run.samples import SampleSet
-from odse.run.series import Features
+from odse.run.series import BAKEOFF_PIXELS, Features
 from odse.run.task import Place, Task
 from odse.series._lanes import network
 from odse.series.fill import half_widths
@@ -153,6 +154,10 @@ def loads(known: Known) -> dict[str, Load]:
                 result[task_id] = of_samples.learning(task)
             case "predict":
                 result[task_id] = of_samples.predict(tiles[task.params["tile"]], inside[task.params["tile"]])
+            case "post":
+                result[task_id] = _filter(tiles[task.params["tile"]], task)
+            case "bakeoff":
+                result[task_id] = _bakeoff(known, task, inside)
             case _:
                 one = published[task.name]
                 parts = [inside[need.split("/")[1]] for need in task.needs]
@@ -252,6 +257,29 @@ def _fill(known: Known, task: Task, inside: float) -> Load:
         },
         memory=max(filling, encoding, writing),
         work=packed,
+    )
+
+
+def _filter(tile: Tile, task: Task) -> Load:
+    """The years of a tile with its halo, the patches of one of them numbered by eight bytes, and who touches whom."""
+    pixels = (tile.size_px + 2 * halo_px(task.params["minimum_px"])) ** 2
+    years = len(task.params["years"])
+    return Load(
+        {"tasks": 1, "years_mpx": pixels * years / 1e6, "judged_mpx": pixels / 1e6},
+        memory=pixels * (3 * years + 90),
+        work=0.15 * tile.size_px**2,
+    )
+
+
+def _bakeoff(known: Known, task: Task, inside: Mapping[str, float]) -> Load:
+    """Every method fills every variable once a year less one, on the pixels that are compared."""
+    recipe, seasons = known.place.recipe, len(known.features.seasons)
+    pixels = sum(min(inside[name], 2 * BAKEOFF_PIXELS) for name in task.params["tiles"])
+    rounds = max(0, len(recipe.years_) - 1)
+    widest = max(len(one.statistics) for one in known.features.series)
+    return Load(
+        {"tasks": 1, "filled_mpx": pixels * seasons * len(known.features.series) * rounds * 6 / 1e6},
+        memory=recipe.tile_px**2 * seasons * widest * 2 + pixels * seasons * (4 * len(known.features.series) + 120),
     )
 
 
@@ -447,6 +475,15 @@ COEFFICIENTS: dict[str, dict[str, float]] = {
         "combined_mpx": 0.0096,
         "blank_mpx": 0.000128,
         "features_mpx": 0.0185,
+    },
+    "post": {
+        "judged_mpx": 0.55,
+        "tasks": 0.03,
+        "years_mpx": 0.03,
+    },
+    "bakeoff": {
+        "filled_mpx": 0.15,
+        "tasks": 1.0,
     },
     "publish": {
         "parts": 0.00125,

@@ -38,6 +38,8 @@ from odse.sources.layers import (
 
 TERRAIN = tuple(name for name, halo in HALO_PX.items() if halo is not None)
 """What can be derived from a static elevation layer, tile by tile."""
+BAKEOFF_PIXELS = 20_000
+"""Pixels of a tile on which methods of filling are compared."""
 TEMPERATURE: dict[str, Literal["mean", "min", "max"]] = {
     "temperature.mean": "mean",
     "temperature.min": "min",

@@ -41,7 +41,7 @@ from odse.raster.work import read_work, write_work
 from odse.run.covariates import at_points, of_rows
 from odse.run.publication import Publication
 from odse.run.samples import SampleSet, read_samples
-from odse.run.series import Features, Series, archive_of, read_series
+from odse.run.series import BAKEOFF_PIXELS, Features, Series, archive_of, read_series
 from odse.run.task import Place, Task
 from odse.series.bakeoff import bake_off
 from odse.series.composite import composite_bands, support
@@ -54,10 +54,6 @@ from odse.store.files import put_bytes, sha256_of
 from odse.store.receipts import Output, Receipt, State, read_receipt, write_receipt
 
 Array = npt.NDArray[Any]
-
-
-BAKEOFF_PIXELS = 20_000
-"""Pixels of a tile on which methods of filling are compared."""
 
 
 @dataclass
