@@ -91,7 +91,9 @@ def judged(seen: np.ndarray, usable: np.ndarray) -> np.ndarray:
     """Quality codes as the step composite makes them."""
     from odse.sources.scenes import MASKED, USABLE
 
-    return np.where(seen, np.where(usable, USABLE, MASKED), 0).astype(np.uint8)
+    quality = np.array([MASKED, USABLE], dtype=np.uint8)[usable.view(np.uint8)]
+    quality[~seen] = 0
+    return quality
 
 
 # -- ours ------------------------------------------------------------------------------------------------------------------
