@@ -266,3 +266,32 @@ def test_the_mask_is_true_where_a_pixel_centre_lies_inside() -> None:
     assert not inside[:, 0].any()
     assert inside[1:, 1:].all()
     assert not inside[0].any()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "wanted"),
+    [
+        ("class", ()),
+        ("byte-250", ("red", "p50", "1")),
+        ("uint16", ("red", "p50", "1")),
+        ("flag", ("fill.phase.red", "f", "phase")),
+    ],
+)
+@pytest.mark.parametrize(
+    "window", [WINDOW, (5120, 10240, 7169, 10540), (5120, 10240, 7168, 11264), (5120, 10240, 5400, 10500)]
+)
+def test_in_memory_or_not_the_bytes_are_the_same(
+    tmp_path: Path, pilot: Any, monkeypatch: pytest.MonkeyPatch, encoding: str, wanted: Any, window: Any
+) -> None:
+    layer = pilot.layer(*wanted[:2], unit=wanted[2]) if wanted else pilot.layer()
+    parts, _ = pilot.parts(encoding, tiles=[*TILES, (13, 20)])
+    from odse.raster import cog as room
+
+    given = {"window": window, "layer": layer, "encoding": encoding_(encoding)}
+    in_memory = write(pilot, parts, **given)
+    monkeypatch.setattr(room, "IN_MEMORY_PX", 0)
+    walked = write(pilot, parts, "walked.tif", **given)
+    assert in_memory == walked
+    with rasterio.open(tmp_path / "out.tif") as cog:
+        longer = max(cog.shape)
+        assert cog.overviews(1) == [2 ** (k + 1) for k in range(8) if longer // 2**k > 512]

@@ -1,7 +1,7 @@
 """From work tiles to one cloud-optimised GeoTIFF per Layer: assembled, verified block by block, then put in
 place.
 
-Memory does not grow with the area: the tiles are joined by a VRT and GDAL's COG driver walks it in blocks.
+Memory does not grow with the area beyond what is small: the tiles are joined by a VRT and GDAL's COG driver walks it in blocks.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ import rasterio
 import rasterio.shutil
 from affine import Affine
 from rasterio._err import CPLE_BaseError
+from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 from rasterio.features import geometry_mask
-from rasterio.io import DatasetReader
+from rasterio.io import DatasetReader, MemoryFile
 from shapely.geometry.base import BaseGeometry
 
 from odse.errors import RasterError
@@ -38,6 +39,9 @@ BLOCK = 512
 
 LEVEL = 1
 """Of ZSTD: 9 takes a third more time and saves 5 % on classes, nothing on reflectance."""
+
+IN_MEMORY_PX = 2**24
+"""COGs of up to so many pixels are assembled in memory: 22 MB of bytes with their overviews."""
 
 OVERVIEWS = {"continuous": "AVERAGE", "class": "MODE", "count": "NEAREST", "flag": "NEAREST"}
 
@@ -113,22 +117,7 @@ def write_cog(
             vrt = beside.with_suffix(".vrt")
             try:
                 vrt.write_text(_vrt(parts, window, grid, layer, encoding, tags), encoding="utf-8")
-                rasterio.shutil.copy(
-                    vrt,
-                    beside,
-                    driver="COG",
-                    compress="ZSTD",
-                    level=LEVEL,
-                    predictor="YES",
-                    blocksize=BLOCK,
-                    overview_resampling=OVERVIEWS[layer.kind],
-                    overview_compress="ZSTD",
-                    overview_predictor="YES",
-                    bigtiff="IF_SAFER",
-                    num_threads="1",
-                    statistics="NO",
-                    geotiff_version="1.1",
-                )
+                _assemble(vrt, beside, OVERVIEWS[layer.kind], in_memory=height * width <= IN_MEMORY_PX)
             except (RasterioError, CPLE_BaseError) as error:
                 _check_crcs(parts)
                 check_room(path.parent, mb=room_mb)
@@ -154,6 +143,41 @@ def write_cog(
                 ) from error
             info = CogInfo(sha256_of(beside), beside.stat().st_size, (height, width), **statistics)
     return info
+
+
+def _assemble(vrt: Path, path: Path, resampling: str, *, in_memory: bool) -> None:
+    """The joined parts as a COG; the same bytes either way.
+
+    In memory the parts are decoded once and the overviews come from plain pixels. Else GDAL's driver walks the parts once for
+    the overviews, which it keeps in a file beside the COG, and once more for the pixels.
+    """
+    options = {
+        "driver": "COG",
+        "compress": "ZSTD",
+        "level": LEVEL,
+        "predictor": "YES",
+        "blocksize": BLOCK,
+        "overview_compress": "ZSTD",
+        "overview_predictor": "YES",
+        "bigtiff": "IF_SAFER",
+        "num_threads": "1",
+        "statistics": "NO",
+        "geotiff_version": "1.1",
+    }
+    if not in_memory:
+        rasterio.shutil.copy(vrt, path, overview_resampling=resampling, **options)
+        return
+    with MemoryFile() as memory:
+        plain = {"driver": "GTiff", "tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK, "bigtiff": "IF_SAFER"}
+        rasterio.shutil.copy(vrt, memory.name, **plain)
+        with rasterio.open(memory.name, "r+") as joined:
+            longer = max(joined.width, joined.height)
+            levels = [2**k for k in range(1, 32) if longer >> (k - 1) > BLOCK]
+            own = bool(levels) and not (joined.width % levels[-1] or joined.height % levels[-1])
+            if own:  # an odd side is cut by GDAL's COG driver, rounded up by its overviews: there the driver makes them
+                joined.build_overviews(levels, Resampling[resampling.lower()])
+        made = {"overviews": "FORCE_USE_EXISTING"} if own else {"overview_resampling": resampling}
+        rasterio.shutil.copy(memory.name, path, **options, **made)
 
 
 class _Different(Exception):

@@ -163,7 +163,8 @@ def composite(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any])
         outside = ~area_mask(place.area, tile)
         seen[:, outside] = False
         unreadable[:, outside] = False
-        quality = np.where(seen, np.where(archive.usable[codes], USABLE, MASKED), 0).astype(np.uint8)
+        quality = np.array([MASKED, USABLE], dtype=np.uint8)[archive.usable[codes].view(np.uint8)]
+        quality[~seen] = 0
         keep = np.zeros(256, dtype=np.uint8)
         keep[USABLE] = 1
         result, _ = composite_bands(

@@ -91,8 +91,7 @@ def read_stack(
         image = read_work(part.path, window=window)
         new = ~known[t][here] & seen[image[bands]]
         known[t][here] |= new
-        quality[t][here][new] = image[bands][new]
-        for band in range(bands):
-            values[band, t][here][new] = image[band][new]
+        np.copyto(quality[t][here], image[bands], where=new)
+        np.copyto(values[:, t][:, *here], image[:bands], where=new)
     unreadable &= ~known
     return times, values, quality, known, unreadable
