@@ -125,17 +125,41 @@ def test_a_class_that_is_mapped_nowhere_is_still_estimated() -> None:
 @pytest.mark.parametrize(
     ("counts", "area", "more", "words"),
     [
-        ([[5, 0], [1, 0]], [1, 1], {"classes": ["311", "211"]},
-         "cannot judge stratum 211, because the number of its sample units is 1 (2 needed); draw more of them there, or merge it with another stratum"),
-        ([[5, 0], [1, 4]], [1, 0], {}, "cannot judge stratum 1, because its area is 0 although 5 sample units lie in it; check the order of the areas"),
-        ([[5, 0, 1], [1, 4, 1]], [1, 1], {}, "because the shape of its error matrix is 2 x 3; give it one row and one column per class"),
-        ([[0.5, 0.5], [1, 4]], [1, 1], {}, "because the table of its sample is not whole numbers in 2 dimensions; count sample units, not shares"),
+        (
+            [[5, 0], [1, 0]],
+            [1, 1],
+            {"classes": ["311", "211"]},
+            "stratum 211, because the number of its sample units is 1 (2 needed); draw more of them there, or merge it with another stratum",
+        ),
+        (
+            [[5, 0], [1, 4]],
+            [1, 0],
+            {},
+            "cannot judge stratum 1, because its area is 0 although 5 sample units lie in it; check the order of the areas",
+        ),
+        (
+            [[5, 0, 1], [1, 4, 1]],
+            [1, 1],
+            {},
+            "because the shape of its error matrix is 2 x 3; give it one row and one column per class",
+        ),
+        (
+            [[0.5, 0.5], [1, 4]],
+            [1, 1],
+            {},
+            "because the table of its sample is not whole numbers in 2 dimensions; count sample units, not shares",
+        ),
         ([[5, -1], [1, 4]], [1, 1], {}, "count sample units"),
         ([[5, 1], [1, 4]], [1, 1, 1], {}, "give counts by stratum, map class and reference class"),
-        ([[5, 1], [1, 4]], [1, float("nan")], {}, "because the area of its strata is [1.0, nan]; give areas above zero"),
+        (
+            [[5, 1], [1, 4]],
+            [1, float("nan")],
+            {},
+            "because the area of its strata is [1.0, nan]; give areas above zero",
+        ),
         ([[5, 1], [1, 4]], [1, 1], {"confidence": 95}, "because `confidence` is 95; take a number between 0 and 1"),
     ],
-)  # fmt: skip
+)
 def test_refusals(counts, area, more, words) -> None:
     with pytest.raises(LearnError) as caught:
         map_accuracy(counts, area, **more)

@@ -106,8 +106,12 @@ def map_accuracy(
     table = _whole(counts, ndim=2)
     if table.shape[0] != table.shape[1]:
         raise LearnError.sentence(
-            "judge", "the map", "the shape of its error matrix", f"{table.shape[0]} x {table.shape[1]}", "give it one row and one column per class"
-        )  # fmt: skip
+            "judge",
+            "the map",
+            "the shape of its error matrix",
+            f"{table.shape[0]} x {table.shape[1]}",
+            "give it one row and one column per class",
+        )
     n = len(table)
     strata = np.zeros((n, n, n), dtype=np.int64)
     strata[np.arange(n), np.arange(n)] = table
@@ -129,9 +133,12 @@ def map_accuracy_by_strata(
     names = tuple(str(i) for i in range(table.shape[1])) if classes is None else tuple(classes)
     if table.shape[1] != table.shape[2] or size.shape != table.shape[:1] or len(names) != table.shape[1]:
         raise LearnError.sentence(
-            "judge", "the map", "what describes it", f"counts {table.shape}, areas {size.shape} and {len(names)} classes",
+            "judge",
+            "the map",
+            "what describes it",
+            f"counts {table.shape}, areas {size.shape} and {len(names)} classes",
             "give counts by stratum, map class and reference class, an area per stratum and a name per class",
-        )  # fmt: skip
+        )
     if not np.isfinite(size).all() or (size < 0).any() or size.sum() <= 0:
         raise LearnError.sentence("judge", "the map", "the area of its strata", size.tolist(), "give areas above zero")
     if not 0 < confidence < 1:
@@ -140,14 +147,20 @@ def map_accuracy_by_strata(
     names_of = names if len(size) == len(names) else tuple(str(i) for i in range(len(size)))
     for stratum in np.flatnonzero((n < 2) & (size > 0)):
         raise LearnError.sentence(
-            "judge", f"stratum {names_of[stratum]}", "the number of its sample units", f"{n[stratum]} (2 needed)",
+            "judge",
+            f"stratum {names_of[stratum]}",
+            "the number of its sample units",
+            f"{n[stratum]} (2 needed)",
             "draw more of them there, or merge it with another stratum",
-        )  # fmt: skip
+        )
     for stratum in np.flatnonzero((n > 0) & (size == 0)):
         raise LearnError.sentence(
-            "judge", f"stratum {names_of[stratum]}", "its area", f"0 although {n[stratum]} sample units lie in it",
+            "judge",
+            f"stratum {names_of[stratum]}",
+            "its area",
+            f"0 although {n[stratum]} sample units lie in it",
             "check the order of the areas",
-        )  # fmt: skip
+        )
     has = size > 0
     weight, count = size[has] / size.sum(), n[has].astype(np.float64)
     share = table[has] / count[:, None, None]
@@ -206,6 +219,10 @@ def _whole(counts: npt.ArrayLike, *, ndim: int) -> Index:
     table = np.asarray(counts)
     if table.ndim != ndim or table.dtype.kind not in "iuf" or (table < 0).any() or (table != np.rint(table)).any():
         raise LearnError.sentence(
-            "judge", "the map", "the table of its sample", f"not whole numbers in {ndim} dimensions", "count sample units, not shares"
-        )  # fmt: skip
+            "judge",
+            "the map",
+            "the table of its sample",
+            f"not whole numbers in {ndim} dimensions",
+            "count sample units, not shares",
+        )
     return table.astype(np.int64)
