@@ -129,7 +129,7 @@ def test_a_class_that_is_mapped_nowhere_is_still_estimated() -> None:
             [[5, 0], [1, 0]],
             [1, 1],
             {"classes": ["311", "211"]},
-            "stratum 211, because the number of its sample units is 1 (2 needed); draw more of them there, or merge it with another stratum",
+            "stratum 211, because the number of its sample units is 1 (2 needed); draw more of them there, or merge it",
         ),
         (
             [[5, 0], [1, 4]],

@@ -52,6 +52,17 @@ def test_clusters_are_held_out_whole_and_far_folds_ask_far(seed) -> None:
     assert abs(found.distance_m.mean() - found.prediction_m) < 0.4 * found.prediction_m
 
 
+def test_no_fold_is_larger_than_it_may_be() -> None:
+    """Most samples lie in one cluster: held out whole only where that is allowed."""
+    chance = np.random.default_rng(5)
+    samples = np.concatenate([chance.normal(5e4, 900, (70, 2)), chance.uniform(0, 1e5, (30, 2))])
+    prediction = chance.uniform(0, 1e5, (300, 2))
+    free = knndm(samples, prediction, folds=4, largest_share=1.0)
+    bound = knndm(samples, prediction, folds=4, largest_share=0.4)
+    assert np.bincount(free.fold).max() >= 60 and np.bincount(bound.fold).max() <= 40
+    assert free.w_m < bound.w_m < bound.w_random_m
+
+
 def test_random_samples_get_random_folds() -> None:
     chance = np.random.default_rng(8)
     found = knndm(chance.uniform(0, 1e5, (500, 2)), chance.uniform(0, 1e5, (400, 2)), folds=5)

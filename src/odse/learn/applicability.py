@@ -149,7 +149,7 @@ def fit_applicability(
             f"{weight.shape} or not finite",
             "give one number per feature",
         )
-    centre, spread = table.mean(axis=0), table.std(axis=0, ddof=1)
+    centre, spread = table.mean(axis=0), table.std(axis=0)
     constant = np.ptp(table, axis=0) == 0
     scale = np.where(constant, 0.0, weight / np.where(constant, 1.0, spread))
     if not (scale > 0).any():

@@ -99,8 +99,7 @@ def knndm(
     if float(ks_2samp(shortest, wanted, alternative="greater", method="asymp").pvalue) < 0.05:
         for clusters, cluster in _clusterings(places, folds, tries):
             fold = _join(places, cluster, folds)
-            size = np.bincount(fold, minlength=folds)
-            if size.min() == 0 or size.max() > largest_share * n:
+            if np.bincount(fold).max() > largest_share * n:
                 continue
             distance = float(wasserstein_distance(near.held_out(fold), wanted))
             if distance < w:
