@@ -57,6 +57,8 @@ def fold_ledger(samples: pd.DataFrame, *, block_m: float, folds: int, seed: int 
 def with_design(ledger: pd.DataFrame, design: str, *, fold: npt.NDArray[np.int64]) -> pd.DataFrame:
     """The ledger with one more design of folds, in a column ``<design>_fold``: such as those of :func:`odse.learn.knndm.knndm`.
 
+    Blocks of another size are the column ``fold`` of a ledger of that size; whole years held out are the numbers of the years.
+
     ``fold`` (n,) numbers the fold of each row from 0. The other columns stay as they are. Raises LearnError when a row has
     no fold, a fold no row, there is one fold only, or the design is there already. Pure.
 

@@ -49,7 +49,7 @@ class Knndm:
 
 
 def knndm(
-    samples: F64, prediction: F64, *, folds: int = 10, seed: int = 0, largest_share: float = 0.5, tries: int = 60
+    samples: F64, prediction: F64, *, folds: int = 10, seed: int = 0, largest_share: float = 0.5, tries: int = 100
 ) -> Knndm:
     """Folds of samples (n, 2) for a map whose pixels, or a few thousand drawn from them by chance, are ``prediction`` (m, 2).
 
