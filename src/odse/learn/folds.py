@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from odse.errors import LearnError
@@ -51,6 +52,48 @@ def fold_ledger(samples: pd.DataFrame, *, block_m: float, folds: int, seed: int 
     )
     check_ledger(ledger)
     return ledger
+
+
+def with_design(ledger: pd.DataFrame, design: str, *, fold: npt.NDArray[np.int64]) -> pd.DataFrame:
+    """The ledger with one more design of folds, in a column ``<design>_fold``: such as those of :func:`odse.learn.knndm.knndm`.
+
+    Blocks of another size are the column ``fold`` of a ledger of that size; whole years held out are the numbers of the years.
+
+    ``fold`` (n,) numbers the fold of each row from 0. The other columns stay as they are. Raises LearnError when a row has
+    no fold, a fold no row, there is one fold only, or the design is there already. Pure.
+
+    >>> t = pd.DataFrame({"id": [0, 1], "x": [0.0, 500.0], "y": [0.0, 0.0], "target": ["311", "211"]})
+    >>> designs(with_design(fold_ledger(t, block_m=100, folds=2), "knndm", fold=np.array([1, 0])))["knndm"].tolist()
+    [1, 0]
+    """
+    if design == "spatial" or f"{design}_fold" in ledger.columns:
+        raise LearnError.sentence("add", f"design {design}", "its name", "taken", "choose another name")
+    numbers = np.asarray(fold)
+    if numbers.shape != (len(ledger),) or numbers.dtype.kind not in "iu":
+        raise LearnError.sentence(
+            "add",
+            f"design {design}",
+            "its folds",
+            f"{numbers.dtype} {numbers.shape} for {len(ledger)} rows",
+            "give one whole number per row",
+        )
+    present = np.unique(numbers)
+    if len(present) < 2 or not np.array_equal(present, np.arange(len(present))):
+        raise LearnError.sentence(
+            "add",
+            f"design {design}",
+            "the list of its folds",
+            present.tolist(),
+            "number two or more folds from 0 without gaps",
+        )
+    return ledger.assign(**{f"{design}_fold": numbers.astype(np.int64)})
+
+
+def designs(ledger: pd.DataFrame) -> dict[str, npt.NDArray[np.int64]]:
+    """Folds (n,) of every design in the ledger, by name: ``spatial``, ``random``, and what :func:`with_design` added. Pure."""
+    extra = [str(column) for column in ledger.columns if str(column).endswith("_fold")]
+    named = {"spatial": "fold"} | {column.removesuffix("_fold"): column for column in extra}
+    return {design: ledger[column].to_numpy(dtype=np.int64) for design, column in named.items()}
 
 
 def check_ledger(ledger: pd.DataFrame) -> None:
