@@ -24,12 +24,16 @@ from odse.sources.simulate.archive import Simulation
 
 GRID = grid_("odse-30m")
 PLAN = import_module("odse.run.plan")  # `odse.run` is the verb
-STEPS = ("ingest", "composite", "fill", "samples", "overlay", "fit", "train", "predict", "publish")
+STEPS = (
+    "ingest", "composite", "bakeoff", "fill", "samples", "overlay", "fit", "train", "predict", "post", "publish",
+)  # fmt: skip
 
 
 def plan_of(pilot: Simulation, out: Path, *, years: str = "2019..2020", tile_px: int = 512) -> Plan:
     text = importlib.resources.files("odse.recipes").joinpath("landcover.yaml").read_text(encoding="utf-8")
     text = text.replace("2017..2020", years).replace("tile_px: 512", f"tile_px: {tile_px}")
+    text = text.replace("window_years: 9}", "window_years: 9, compare: true}")
+    text = text.replace("  publish:   {", "  postprocess: {mode_years: 3, minimum_px: 4}\n  publish:   {")
     recipe = pilot.area.parent.parent / f"cost-{years}-{tile_px}.yaml"
     recipe.write_text(text, encoding="utf-8")
     data = {
