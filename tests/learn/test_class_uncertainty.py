@@ -25,6 +25,7 @@ from odse.learn.class_uncertainty import (
     margin,
     pooled_classes,
     set_coverage,
+    set_coverage_faults,
     set_masks,
     set_sizes,
     to_percent_100,
@@ -169,11 +170,26 @@ def test_every_class_is_covered_even_a_rare_one_pooled_with_its_group() -> None:
     assert abs(report["all"]["covered"] - 0.9) < 0.03
     assert report["classes"][0]["mean_size"] < 5
     json.dumps(report)
+    assert not set_coverage_faults(report, least=500)
     # One threshold for all, for comparison, leaves the rare classes out.
     own = np.sort(p[np.arange(len(p)), target])[::-1][rank(len(p), 0.9) - 1]
     alone = ClassSets(0.9, tuple(CODES), (float(own),) * 5, ("all",) * 5, (6000,) * 5)
     rare = set_coverage(alone.contains(p_map), truth, classes=CODES, confidence=0.9)["classes"][4]
     assert rare["covered"] < 0.6
+
+
+def test_faults_are_classes_held_too_rarely_beyond_chance() -> None:
+    low = {"code": "311", "n": 200, "covered": 0.86, "low": 0.8, "high": 0.89}
+    rows = [
+        low,
+        low | {"high": 0.901},
+        low | {"n": 199},
+        low | {"covered": 0.875},
+        low | {"covered": 0.99, "high": 1.0},
+    ]
+    table = {"confidence": 0.9, "all": low | {"covered": 0.95, "high": 0.96}, "classes": rows}
+    assert set_coverage_faults(table) == ["sets of confidence 0.9 hold 0.86 of 200 samples (311)"]
+    assert not set_coverage_faults(table | {"classes": [{"code": "312", "n": 0, "covered": None}]})
 
 
 def test_thresholds_against_the_definition() -> None:
@@ -268,5 +284,7 @@ def test_too_few_samples_are_refused() -> None:
         "cannot calibrate sets of classes of confidence 0.9, because the number of held-out samples is 8; "
         "give at least 9 or state less confidence"
     )
+    with pytest.raises(LearnError, match="of a class without column is 1; leave them out"):
+        fit_class_sets(p, np.r_[target[:-1], -1], classes=CODES, legend=clc_legend(), confidence=0.3)
     with pytest.raises(LearnError, match=r"give \(8, 4\)"):
         fit_class_sets(p, target, classes=CODES[:4], legend=clc_legend(), confidence=0.9)

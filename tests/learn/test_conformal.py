@@ -25,6 +25,7 @@ from odse.learn.conformal import (
     interval_score,
     nearest_m,
     rank,
+    share_interval,
     smallest_n,
 )
 from odse.learn.folds import fold_ledger
@@ -187,6 +188,25 @@ def test_binomial_interval_is_where_the_tails_are() -> None:
         assert right == n or binom.cdf(right, n, high) == pytest.approx(0.025)
 
 
+def test_blocks_widen_the_interval_as_much_as_they_must() -> None:
+    """Blocks of 20 samples that are mostly right or wrong together: the binomial interval misses the truth, that by blocks seldom."""
+    chance = np.random.default_rng(3)
+    block = np.repeat(np.arange(40), 20)
+    held = {"binomial": 0, "blocks": 0}
+    for _ in range(400):
+        right = chance.random(800) < chance.beta(4.5, 0.5, 40)[block]
+        for name, kind in (("binomial", None), ("blocks", block)):
+            low, high = share_interval(right, block=kind)
+            held[name] += low <= 0.9 <= high
+    assert held["binomial"] < 0.75 * 400
+    assert held["blocks"] >= 0.9 * 400
+    alone = chance.random(300) < 0.9
+    binomial = share_interval(alone)
+    assert np.abs(np.subtract(share_interval(alone, block=np.arange(300)), binomial)).max() < 1e-3
+    assert share_interval(np.ones(800, bool), block=block) == binomial_interval(40, 40)
+    assert share_interval(np.arange(800) > 79, block=0 * block)[0] < 0.03
+
+
 def test_interval_score_rewards_the_true_quantiles() -> None:
     y = np.random.default_rng(0).normal(size=20_000)
     score = {k: interval_score(y, lower=-k + 0 * y, upper=k + 0 * y, confidence=0.9).mean() for k in (1.2, 1.645, 2.2)}
@@ -212,6 +232,10 @@ def test_coverage_table_against_loops() -> None:
     )
     assert sum(r["n"] * r["mean_width"] for r in table["predicted"]) / 600 == pytest.approx((q_hi - q_lo).mean())
     json.dumps(table)
+    blocked = coverage(y, lower=q_lo, upper=q_hi, confidence=0.68, block=np.arange(600) // 60, distance_m=distance)
+    assert (blocked["all"]["low"], blocked["all"]["high"]) == tuple(
+        round(one, 4) for one in share_interval(np.array(inside), block=np.arange(600) // 60)
+    )
     empty = coverage(y, lower=q_lo, upper=q_hi, confidence=0.68, distance_m=distance, edges_m=[9e9])["distance"][1]
     assert empty["n"] == 0 and empty["covered"] is None
     with pytest.raises(LearnError, match="without value or bounds is 1; leave them out"):
@@ -219,15 +243,19 @@ def test_coverage_table_against_loops() -> None:
 
 
 def test_faults_name_the_groups_that_are_off() -> None:
-    row = {"n": 200, "covered": 0.93}
+    row = {"n": 200, "covered": 0.93, "low": 0.91, "high": 0.95}
     table = {
         "confidence": 0.9,
         "all": row,
         "distance": [
-            {"above_m": None, "up_to_m": 15e3, "n": 199, "covered": 0.5},
-            {"above_m": 15e3, "up_to_m": None, "n": 200, "covered": 0.94},
+            {"above_m": None, "up_to_m": 15e3, **row, "n": 199, "covered": 0.5},
+            {"above_m": 15e3, "up_to_m": None, **row, "covered": 0.94},
         ],
-        "predicted": [{"third": "low", "n": 300, "covered": 0.869}],
+        "predicted": [
+            {"third": "low", "n": 300, "covered": 0.869, "low": 0.8, "high": 0.89},
+            {"third": "middle", "n": 300, "covered": 0.869, "low": 0.8, "high": 0.905},
+            {"third": "high", "n": 0, "covered": None, "low": None, "high": None},
+        ],
     }
     assert coverage_faults(table) == [
         "intervals of confidence 0.9 hold 0.94 of 200 samples (distance 15000 m to the farthest)",

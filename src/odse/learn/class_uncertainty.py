@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from odse.errors import LearnError
 from odse.layer.legend import Legend
-from odse.learn.conformal import binomial_interval, check_confidence, rank, smallest_n
+from odse.learn.conformal import check_confidence, rank, share_interval, smallest_n
 
 F64 = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
@@ -96,13 +96,30 @@ def margin(probability: Reals) -> F64:
     [0.25, 0.0]
     """
     _check_classes(probability.shape[-1])
-    two = -np.partition(-np.asarray(probability, dtype=np.float64), 1, axis=-1)[..., :2]
-    return np.where(np.isnan(probability).any(axis=-1), np.nan, two[..., 0] - two[..., 1])
+    return np.asarray(_margins(np.ascontiguousarray(probability)))
 
 
 def _check_classes(n: int) -> None:
     if n < 2:
         raise LearnError.sentence("measure", "uncertainty", "the number of classes", n, "give two or more")
+
+
+@numba.njit(cache=True, nogil=True, boundscheck=False)
+def _margins(probability):  # type: ignore[no-untyped-def]
+    n, classes = probability.shape
+    out = np.empty(n)
+    for i in range(n):
+        first, second, known = -np.inf, -np.inf, True
+        for c in range(classes):
+            p = np.float64(probability[i, c])
+            if math.isnan(p):
+                known = False
+            elif p > first:
+                first, second = p, first
+            elif p > second:
+                second = p
+        out[i] = first - second if known else np.nan
+    return out
 
 
 @numba.njit(cache=True, nogil=True, boundscheck=False)
@@ -305,6 +322,11 @@ def fit_class_sets(
             len(target),
             f"give at least {few} or state less confidence",
         )
+    outside = int(((target < 0) | (target >= len(classes))).sum())
+    if outside:
+        raise LearnError.sentence(
+            "calibrate", which, "the number of samples of a class without column", outside, "leave them out"
+        )
     own = probability[np.arange(len(target)), target]
     if not ((own >= 0) & (own <= 1)).all():
         raise LearnError.sentence(
@@ -370,12 +392,18 @@ def set_masks(inside: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint64]:
 
 
 def set_coverage(
-    inside: npt.NDArray[np.bool_], target: Index, *, classes: Sequence[str], confidence: float
+    inside: npt.NDArray[np.bool_],
+    target: Index,
+    *,
+    classes: Sequence[str],
+    confidence: float,
+    block: npt.NDArray[Any] | None = None,
 ) -> dict[str, Any]:
     """What sets achieved, JSON-able: over all and class by class, of samples that were not used to fit, tune or calibrate.
 
-    Each row: ``n``, the share ``covered`` with its exact binomial 95 % interval (``low``, ``high``), ``mean_size`` and the share
-    ``single`` of sets of one class; None for a class without samples. Pure.
+    Each row: ``n``, the share ``covered`` with its 95 % interval (``low``, ``high``: exact binomial; with ``block``, the validation
+    block of each sample, see :func:`~odse.learn.conformal.share_interval`), ``mean_size`` and the share ``single`` of sets of
+    one class; None for a class without samples. Pure.
 
     >>> inside = np.array([[True, False], [True, True]])
     >>> table = set_coverage(inside, np.array([1, 1]), classes=["311", "312"], confidence=0.9)
@@ -389,7 +417,7 @@ def set_coverage(
         n, hits = int(here.sum()), int(right[here].sum())
         if n == 0:
             return {"n": 0} | dict.fromkeys(("covered", "low", "high", "mean_size", "single"))
-        low, high = binomial_interval(hits, n)
+        low, high = share_interval(right[here], block=None if block is None else block[here])
         return {
             "n": n,
             "covered": round(hits / n, 4),
@@ -404,3 +432,23 @@ def set_coverage(
         "all": row(np.ones(len(target), dtype=np.bool_)),
         "classes": [{"code": code} | row(np.asarray(target == c)) for c, code in enumerate(classes)],
     }
+
+
+def set_coverage_faults(table: Mapping[str, Any], *, tolerance: float = 0.03, least: int = 200) -> list[str]:
+    """One sentence for every class of at least ``least`` samples whose sets hold it too rarely, by more than ``tolerance``.
+
+    Too often is no fault: the most probable class is always in its set. Nor is what chance can do: the class's 95 % interval must lie
+    below the confidence.
+
+    >>> row = {"code": "311", "n": 500, "covered": 0.85, "low": 0.82, "high": 0.88}
+    >>> set_coverage_faults({"confidence": 0.9, "all": row | {"covered": 0.9}, "classes": [row]})
+    ['sets of confidence 0.9 hold 0.85 of 500 samples (311)']
+    """
+    groups = [("all", table["all"]), *((one["code"], one) for one in table["classes"])]
+    return [
+        f"sets of confidence {table['confidence']:g} hold {group['covered']:g} of {group['n']} samples ({name})"
+        for name, group in groups
+        if group["n"] >= least
+        and group["covered"] < table["confidence"] - tolerance - 1e-9
+        and group["high"] < table["confidence"]
+    ]
