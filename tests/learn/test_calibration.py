@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -80,6 +81,34 @@ def test_what_is_calibrated_stays() -> None:
     assert expected_calibration_error(p, target)["dominant"] < 0.02
     assert fit_class_calibration(p, target).temperature_ == pytest.approx(1, abs=0.06)
     assert np.abs(fit_class_calibration(p, target, kind="isotonic").apply(p) - p).mean() < 0.04
+
+
+def test_what_cannot_be_better_is_left_alone() -> None:
+    even, target = np.full((30, 3), 1 / 3), np.arange(30) % 3
+    assert fit_class_calibration(even, target).temperature_ == 1
+    np.testing.assert_array_equal(fit_class_calibration(even, target, kind="isotonic").apply(even), even)
+
+
+def test_curves_of_few_samples_are_trusted_little() -> None:
+    """All curve would be the best on the samples of the fit; on others it is worse than what it corrects, and the blend is not."""
+    few, target, _ = drawn(9, 60, classes=6)
+    many, truth, _ = drawn(10, 4000, classes=6)
+    c = fit_class_calibration(few, target, kind="isotonic")
+    curve = replace(c, blend_=1.0)
+    assert log_loss(curve.apply(few), target) < log_loss(c.apply(few), target) <= log_loss(few, target)
+    assert c.blend_ < 0.6
+    assert log_loss(curve.apply(many), truth) > log_loss(many, truth) + 0.1
+    assert log_loss(c.apply(many), truth) < log_loss(many, truth) + 0.05
+    assert fit_class_calibration(many**2, truth, kind="isotonic").blend_ > 0.8
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_full_curves_are_never_worse_on_the_samples_of_their_fit(seed) -> None:
+    p, target, _ = drawn(seed, 40, classes=4, power=0.7)
+    p = np.round(p, 2) + 0.01
+    p /= p.sum(axis=1, keepdims=True)
+    full = replace(fit_class_calibration(p, target, kind="isotonic"), blend_=1.0)
+    assert log_loss(full.apply(p), target) <= log_loss(p, target) + 1e-12
 
 
 def test_table_against_loops() -> None:

@@ -243,6 +243,13 @@ def test_pools_hold_enough_or_everything(counts) -> None:
         assert (counts[c] >= 20) == (members == (c,))
 
 
+def test_pools_climb_level_by_level() -> None:
+    codes = ["311", "312", "313", "321", "331", "512"]
+    pools = pooled_classes(np.array([50, 12, 9, 15, 6, 4]), codes, clc_legend(), least=20)
+    assert [name for name, _ in pools] == ["311", "31", "31", "3", "3", "all"]
+    assert pools[1][1] == (1, 2) and pools[3][1] == (3, 4) and pools[5][1] == tuple(range(6))
+
+
 def test_masks_and_sizes() -> None:
     p, target = drawn(10, 500)
     sets = fit_class_sets(p, target, classes=CODES, legend=clc_legend(), confidence=0.9)

@@ -392,7 +392,7 @@ def coverage(
 def coverage_faults(table: Mapping[str, Any], *, tolerance: float = 0.03, least: int = 200) -> list[str]:
     """One sentence for every group of at least ``least`` samples whose coverage is off by more than ``tolerance``, and not by chance.
 
-    Chance alone takes one group in seven of 200 samples off 0.9 by 0.03; so the group's 95 % interval must leave the confidence out.
+    Chance alone takes one group in eight of 200 samples off 0.9 by 0.03; so the group's 95 % interval must leave the confidence out.
 
     >>> coverage_faults({"confidence": 0.9, "all": {"n": 500, "covered": 0.85, "low": 0.82, "high": 0.88}})
     ['intervals of confidence 0.9 hold 0.85 of 500 samples (all)']
