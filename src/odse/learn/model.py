@@ -17,7 +17,18 @@ from odse.errors import LearnError
 from odse.learn.ensemble import BoostingMember, Ensemble, ForestMember, Member, NetworkMember, Stack
 from odse.learn.forest import Forest
 
-SCHEMA = 1
+SCHEMA = 2
+FOREST = {
+    "shape": "i",
+    "nodes": "i",
+    "child": "u",
+    "feature": "u",
+    "threshold": "f",
+    "length": "u",
+    "class": "u",
+    "weight": "u",
+}
+"""Arrays of a forest, and the kind of their numbers."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +89,10 @@ def _broken(name: str, value: str) -> LearnError:
 def _card(files: Mapping[str, bytes]) -> dict[str, Any]:
     try:
         card: dict[str, Any] = json.loads(files["model.json"])
-        if card["schema"] != SCHEMA or not {"classes", "features", "members", "sha256", "about"} <= card.keys():
-            raise _broken("model.json", "of another version")
+        if card["schema"] != SCHEMA:
+            raise _broken("model.json", f"of version {card['schema']}, where this release reads {SCHEMA}")
+        if not {"classes", "features", "members", "sha256", "about"} <= card.keys():
+            raise _broken("model.json", "incomplete")
         return card
     except (KeyError, ValueError, TypeError) as error:
         raise _broken("model.json", "missing or foreign") from error
@@ -88,18 +101,7 @@ def _card(files: Mapping[str, bytes]) -> dict[str, Any]:
 def member_to_files(member: Member) -> dict[str, bytes]:
     """One npz of a member: ``<kind>.npz``."""
     if isinstance(member, ForestMember):
-        f = member.forest
-        leaf = f.left == np.arange(len(f.left))
-        arrays: dict[str, npt.NDArray[Any]] = {
-            "feature": f.feature,
-            "threshold": f.threshold,
-            "left": f.left,
-            "right": f.right,
-            "root": f.root,
-            "depth": f.depth,
-            "leaf": np.flatnonzero(leaf).astype(np.int32),
-            "leaf_value": f.value[leaf],
-        }
+        arrays: dict[str, npt.NDArray[Any]] = member.forest.to_arrays()
     elif isinstance(member, BoostingMember):
         arrays = {
             "raw": np.frombuffer(member.raw, dtype=np.uint8),
@@ -130,31 +132,16 @@ def _member(name: str, data: bytes, n_classes: int | None, n_features: int | Non
     arrays = _arrays(name, data)
     kind = name.rsplit("-", maxsplit=1)[-1].removesuffix(".npz")
     if kind == "forest":
-        ints = {k: _need(name, arrays, k, 1, "i") for k in ("feature", "left", "right", "root", "depth", "leaf")}
-        threshold, leaf_value = _need(name, arrays, "threshold", 1, "f"), _need(name, arrays, "leaf_value", 2, "f")
-        nodes = len(ints["feature"])
-        own = np.arange(nodes)
-        sound = (
-            len(ints["left"]) == len(ints["right"]) == len(threshold) == nodes
-            and (
-                (ints["left"] >= own) & (ints["left"] < nodes) & (ints["right"] >= own) & (ints["right"] < nodes)
-            ).all()
-            and ((ints["root"] >= 0) & (ints["root"] < nodes)).all()
-            and ((ints["leaf"] >= 0) & (ints["leaf"] < nodes)).all()
-            and len(ints["leaf"]) == len(leaf_value)
-            and len(ints["depth"]) == len(ints["root"])
-            and (ints["depth"] >= 0).all()
-            and (ints["feature"] >= 0).all()
-            and (n_features is None or (ints["feature"] < n_features).all())
-            and (n_classes is None or leaf_value.shape[1] == n_classes)
-        )
-        if not sound:
-            raise _broken(name, "with nodes out of bounds")
-        value = np.zeros((nodes, leaf_value.shape[1]), dtype=np.float32)
-        value[ints["leaf"]] = leaf_value
-        return ForestMember(
-            Forest(ints["feature"], threshold, ints["left"], ints["right"], value, ints["root"], ints["depth"])
-        )
+        sound = {key: _need(name, arrays, key, 1, kind) for key, kind in FOREST.items()}
+        try:
+            forest = Forest.from_arrays(sound)
+        except ValueError as error:
+            raise _broken(name, f"with {error}") from error
+        if forest.n_classes != (forest.n_classes if n_classes is None else n_classes) or (
+            forest.n_features != (forest.n_features if n_features is None else n_features)
+        ):
+            raise _broken(name, "for other classes or features")
+        return ForestMember(forest)
     present = _need(name, arrays, "present", 1, "i")
     count = int(_need(name, arrays, "n_classes", 0, "i"))
     if (
