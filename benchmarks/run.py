@@ -274,11 +274,18 @@ def tile_year() -> list[dict[str, Any]]:
     return end_to_end.rows()
 
 
+def forests() -> list[dict[str, Any]]:
+    from benchmarks import learn_rows
+
+    return learn_rows.rows()
+
+
 GROUPS: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "composite": composites,
     "tmwm": medians_of_windows,
     "series": series,
     "fill": smoothers,
+    "forest": forests,
     "tile-year": tile_year,
 }
 
