@@ -499,19 +499,26 @@ CACHE_BYTES = 64 * MB
 """Blocks that GDAL keeps."""
 WORKER_START_S = 5.8
 """CPU seconds that a worker takes once: its imports, and what the first task of each step loads."""
+WORKER_PAGES = 1.36
+"""How much longer steps of arrays take in a worker than in the process of the fit: dask has its workers give freed memory
+back at once (MALLOC_TRIM_THRESHOLD_ of 65536), so that each array is paid for in page faults. Measured by the probe, run
+both ways."""
+OF_ARRAYS = ("ingest", "composite", "fill", "overlay", "predict", "publish")
 SCHEDULING_S = 0.006
 """CPU seconds around a task: keys, hand-over, its receipt read again."""
 PLANNING_S, CLOSING_S = 3.0, 0.009
 """CPU seconds of imports, the plan and the page; and of catalogue and page for each layer."""
 
 
-def seconds_of(step: str, drivers: Mapping[str, float], *, machine: float = 1.0) -> float:
+def seconds_of(step: str, drivers: Mapping[str, float], *, machine: float = 1.0, in_worker: bool = True) -> float:
     """CPU seconds of a task with these drivers. ``machine``: how much longer the probe takes than at REFERENCE_S.
+    ``in_worker``: in one of dask's, or in a process of one's own.
 
     >>> seconds_of("publish", {"tasks": 2.0}) == 2 * seconds_of("publish", {"tasks": 1.0})
     True
     """
-    return machine * sum(COEFFICIENTS[step].get(name, 0.0) * value for name, value in drivers.items())
+    slowed = machine * (WORKER_PAGES if in_worker and step in OF_ARRAYS else 1.0)
+    return slowed * sum(COEFFICIENTS[step].get(name, 0.0) * value for name, value in drivers.items())
 
 
 def estimate(known: Known, *, machine: float | None = None) -> Cost:
