@@ -207,7 +207,7 @@ def _composite(tile: Tile, windows: Sequence[Window], inside: float, *, days: in
     covered = sum(_area(_meet(window, tile.window)) for window in windows) * (bands + 1)
     made = bands * statistics
     packed = 2 * inside * made * 0.75
-    judging = touched * (2 * bands + 3) + pixels * days * (1 + 17)  # where() of whole numbers makes 8 bytes of each
+    judging = touched * (2 * bands + 3) + pixels * days * (1 + 3)  # masks and codes of one byte
     writing = touched * (2 * bands + 3) + pixels * (days + 4 + 3 * made) + 1.5 * packed
     return Load(
         {
