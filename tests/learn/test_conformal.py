@@ -23,11 +23,11 @@ from odse.learn.conformal import (
     cqr_scores,
     fit_calibration,
     interval_score,
-    nearest_m,
     rank,
     share_interval,
     smallest_n,
 )
+from odse.learn.distance import nearest_m
 from odse.learn.folds import fold_ledger
 
 hundredths = st.integers(1, 99)

@@ -86,10 +86,23 @@ def roll_up(probability: F64, group: Index, n_groups: int) -> F64:
     return rolled
 
 
+SMALLEST = 1e-6
+"""Probabilities below it count as it in log loss."""
+
+
+def log_loss(probability: npt.NDArray[np.floating], target: Index) -> float:
+    """Mean of -log of the probability of the true class.
+
+    >>> round(log_loss(np.array([[0.5, 0.5], [1.0, 0.0]]), np.array([0, 0])), 4)
+    0.3466
+    """
+    sure = np.asarray(probability, dtype=np.float64)[np.arange(len(target)), target]
+    return float(-np.log(np.clip(sure, SMALLEST, 1)).mean())
+
+
 def scores(probability: F64, target: Index, classes: Sequence[str], legend: Legend) -> dict[str, Any]:
     """Log loss, and overall accuracy and weighted F1 at every level of the legend."""
-    sure = np.clip(probability[np.arange(len(target)), target], 1e-6, 1.0)
-    result: dict[str, Any] = {"log_loss": round(float(-np.log(sure).mean()), 4), "levels": {}}
+    result: dict[str, Any] = {"log_loss": round(log_loss(probability, target), 4), "levels": {}}
     for level in levels_of(legend):
         groups, group = grouping(classes, legend, level)
         mapped = np.argmax(roll_up(probability, group, len(groups)), axis=1)

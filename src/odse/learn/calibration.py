@@ -20,6 +20,7 @@ from scipy.optimize import minimize_scalar
 from sklearn.isotonic import IsotonicRegression
 
 from odse.errors import LearnError
+from odse.learn.accuracy import log_loss
 from odse.learn.conformal import binomial_interval
 
 F64 = npt.NDArray[np.float64]
@@ -28,19 +29,7 @@ Reals = npt.NDArray[np.floating]
 Kind = Literal["temperature", "isotonic"]
 
 METHOD = "class-calibration-1"
-SMALLEST = 1e-6
-"""Probabilities below it count as it in log loss, as in :func:`odse.learn.accuracy.scores`."""
 INNER_FOLDS = 5
-
-
-def log_loss(probability: Reals, target: Index) -> float:
-    """Mean of -log of the probability of the true class.
-
-    >>> round(log_loss(np.array([[0.5, 0.5], [1.0, 0.0]]), np.array([0, 0])), 4)
-    0.3466
-    """
-    sure = np.asarray(probability, dtype=np.float64)[np.arange(len(target)), target]
-    return float(-np.log(np.clip(sure, SMALLEST, 1)).mean())
 
 
 def reliability_table(

@@ -21,7 +21,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import KDTree
 from scipy.special import betaincinv
 
 from odse.errors import LearnError
@@ -64,15 +63,6 @@ def check_confidence(confidence: float) -> None:
         raise LearnError.sentence(
             "calibrate", "intervals", "the confidence", confidence, "give a share between 0 and 1, such as 0.9"
         )
-
-
-def nearest_m(points_xy: F64, samples_xy: F64) -> F64:
-    """Distance (n,) of points (n, 2) to the nearest of samples (m, 2), in the unit of their coordinates. Pure.
-
-    >>> nearest_m(np.array([[3.0, 4.0]]), np.array([[0.0, 0.0], [9.0, 9.0]])).tolist()
-    [5.0]
-    """
-    return np.asarray(KDTree(samples_xy).query(points_xy)[0], dtype=np.float64)
 
 
 def cqr_scores(y: Reals, *, q_lo: Reals, q_hi: Reals) -> F64:

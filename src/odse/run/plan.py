@@ -461,12 +461,14 @@ def _learning(
                     inputs={"static": static},
                 )
             )
-    _filtering(place, tiles, predicted, add)
+    _filtering(place, tiles, predicted, add, band=2 * len(samples.classes) + 1)
     return samples
 
 
-def _filtering(place: Place, tiles: list[Tile], predicted: Mapping[tuple[str, int], Task], add: Any) -> None:
-    """The tasks that filter the dominant class: each looks at its years and at the tiles around."""
+def _filtering(
+    place: Place, tiles: list[Tile], predicted: Mapping[tuple[str, int], Task], add: Any, *, band: int
+) -> None:
+    """The tasks that filter the dominant class, a ``band`` of what was predicted: each looks at its years and the tiles around."""
     post = place.recipe.steps.postprocess
     if post is None:
         return
@@ -478,7 +480,7 @@ def _filtering(place: Place, tiles: list[Tile], predicted: Mapping[tuple[str, in
         for year in years:
             near = [one for one in years if abs(one - year) <= half]
             needs = [predicted[one.name, other] for one in around for other in near]
-            params = {"tile": tile.name, "year": year, "years": near, **post.model_dump()}
+            params = {"tile": tile.name, "year": year, "years": near, "band": band, **post.model_dump()}
             add(make_task("post", f"{tile.name}/{year}", needs=needs, params=params))
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -39,7 +39,7 @@ from odse.raster.cog import area_mask, write_cog
 from odse.raster.preview import preview
 from odse.raster.work import read_work, write_work
 from odse.run.covariates import at_points, of_rows
-from odse.run.publication import Publication
+from odse.run.publication import SUPPORT, Publication
 from odse.run.samples import SampleSet, read_samples
 from odse.run.series import BAKEOFF_PIXELS, Features, Series, archive_of, read_series
 from odse.run.task import Place, Task
@@ -54,6 +54,7 @@ from odse.store.files import put_bytes, sha256_of
 from odse.store.receipts import Output, Receipt, State, read_receipt, write_receipt
 
 Array = npt.NDArray[Any]
+T = TypeVar("T")
 
 
 @dataclass
@@ -178,7 +179,7 @@ def composite(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any])
         middle = season.true_period.middle.toordinal()
         days = np.array([day - middle for day in days_seen], dtype=np.int16)
         supports = support(quality, days, keep=keep, unreadable=unreadable)
-        layers = np.stack([supports[name] for name in ("clear", "seen", "unreadable", "days_to_clear")])
+        layers = np.stack([supports[name.replace(".", "_")] for name in SUPPORT])
         layers[:, outside] = 255
     out, out_support = place.work("composite", f"{task.name}.tif"), place.work("support", f"{task.name}.tif")
     names = [f"{band}_{statistic}" for band in archive.bands for statistic in step.statistics]
@@ -197,7 +198,7 @@ def composite(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any])
             transform=tile.transform,
             crs=place.grid.crs,
             nodata=255,
-            band_names=["clear", "seen", "unreadable", "days.to.clear"],
+            band_names=SUPPORT,
         )
     inside = int((~outside).sum())
     clear = int((layers[0][~outside] > 0).sum())
@@ -320,29 +321,33 @@ def _series(place: Place, variable: str) -> Series:
     return next(one for one in features_of(place).series if one.variable == variable)
 
 
-_FEATURES: dict[tuple[str, ...], Features] = {}
+_KEPT: dict[tuple[str, ...], Any] = {}
 
 
-_ARCHIVES: dict[tuple[str, ...], Archive] = {}
+def _once(what: str, place: Place, make: Callable[[], T]) -> T:
+    """What depends on a place's recipe and data alone, made once a process, for it reads headers."""
+    key = (what, place.recipe.model_dump_json(), *sorted(place.data.values()))
+    if key not in _KEPT:
+        _KEPT[key] = make()
+    kept: T = _KEPT[key]
+    return kept
 
 
 def archive_at(place: Place) -> Archive:
-    """The archive of a place's recipe; headers are read once a process."""
-    key = (place.recipe.model_dump_json(), *sorted(place.data.values()))
-    if key not in _ARCHIVES:
-        archive = archive_of(place.recipe, place.data)
-        assert archive is not None
-        _ARCHIVES[key] = archive
-    return _ARCHIVES[key]
+    """The archive of a place's recipe."""
+    archive = _once("archive", place, lambda: archive_of(place.recipe, place.data))
+    assert archive is not None
+    return archive
 
 
 def features_of(place: Place) -> Features:
-    """The features of a place's recipe; headers are read once a process."""
-    key = (place.recipe.model_dump_json(), *sorted(place.data.values()))
-    if key not in _FEATURES:
+    """The features of a place's recipe."""
+
+    def make() -> Features:
         series, static = read_series(place.recipe, place.data, place.grid)
-        _FEATURES[key] = Features(series, place.recipe.seasons_, static, place.recipe.steps.derive)
-    return _FEATURES[key]
+        return Features(series, place.recipe.seasons_, static, place.recipe.steps.derive)
+
+    return _once("features", place, make)
 
 
 def samples(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any]) -> Made:
@@ -547,7 +552,6 @@ def post(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any]) -> M
     halo, size = halo_px(params["minimum_px"]), tile.size_px
     stack = np.full((len(params["years"]), size + 2 * halo, size + 2 * halo), 255, dtype=np.uint8)
     with clock.of("read"):
-        band = 2 * len(Model.from_files(_files(place.folder / "model" / "landcover")).classes) + 1
         for need in task.needs:
             _, name, year = need.split("/")
             other = place.tile(name)
@@ -561,7 +565,7 @@ def post(task: Task, place: Place, clock: Clock, shared: Mapping[str, Any]) -> M
             )
             window = (x0 - left, y0 - top, x1 - left, y1 - top)
             if x0 < x1 and y0 < y1:
-                part = read_work(place.work("predict", name, f"{year}.tif"), bands=[band], window=window)
+                part = read_work(place.work("predict", name, f"{year}.tif"), bands=[params["band"]], window=window)
                 stack[params["years"].index(int(year)), y0:y1, x0:x1] = part[0]
     with clock.of("compute"):
         own = params["years"].index(params["year"])

@@ -248,20 +248,19 @@ class SceneArchive:
         image_array[-1] = quality
         seen = self.seen[image_array[-1]]
         counts = {"pixels_seen": int(seen.sum()), "values_out_of_range": 0, **met}
-        for band, name, stored, (low, high) in zip(image_array, self.bands, values, self.valid, strict=False):
+        for band, name, stored, (low, high) in zip(image_array[:-1], self.bands, values, self.valid, strict=True):
             good = (stored >= low) & (stored <= high)
             np.copyto(band, stored, casting="unsafe", where=good)
             strange = int((seen & ~good).sum())
             if strange:
                 counts["values_out_of_range"] += strange
                 counts[f"out_of_range_{name}"] = strange
-        nodata = None  # a code of 0 may be clear: what is no-data, the product's table says
         write_work(
             out,
             image_array,
             transform=grid.transform_of(part),
             crs=grid.crs,
-            nodata=nodata,
+            nodata=None,  # a code of 0 may be clear: what is no-data, the product's table says
             band_names=[*self.bands, "quality"],
         )
         return IngestReport("done", part, counts)
@@ -284,6 +283,6 @@ def _files(scene: Scene) -> tuple[Path, ...]:
 
 
 def check_mask(archive: Archive) -> None:
-    """Raise QualityError when the archive's mask is unknown."""
+    """Raise QualityError when the archive's mask is unknown or keeps nothing."""
     if not archive.usable.any():
         raise QualityError.sentence("use", "the mask", "the number of codes it keeps", 0, "reject fewer words")

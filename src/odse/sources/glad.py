@@ -11,7 +11,6 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
@@ -30,6 +29,7 @@ from odse.errors import GridError, SourceError, UnreadableError
 from odse.grid import Bounds, Grid, Window, change_of, glad_tiles_over, parse_glad_tile
 from odse.raster.work import environment, write_work
 from odse.sources.ingested import IngestReport, block_of, snapped
+from odse.sources.scenes import Place, nearest_pixels
 
 BANDS = ("blue", "green", "red", "nir", "swir1", "swir2", "thermal")
 VALID = ((1, 40000),) * 6 + ((1, 65000),)
@@ -244,7 +244,7 @@ def _warp(
     The image passes once, strip by strip: memory is the window's and one strip's. For a preview's coarse grid strips in which
     no pixel lies are passed over.
     """
-    nearest = _nearest(grid, window, header.transform, header.shape, header.crs)
+    nearest = nearest_pixels(grid, window, Place(header.crs, header.transform, header.shape))
     height, width = header.shape
     warped = np.zeros((8, *nearest.shape), dtype=np.uint16)
     codes = np.zeros(65536, dtype=np.int64)
@@ -301,27 +301,3 @@ def _counts(warped: npt.NDArray[np.uint16]) -> dict[str, int]:
         "flags_unknown": int((warped[7] == UNKNOWN_FLAG).sum()),
         **{name: count for name, count in strange.items() if count},
     }
-
-
-@lru_cache(maxsize=2)
-def _nearest(grid: Grid, window: Window, transform: Affine, shape: tuple[int, int], crs: str) -> npt.NDArray[np.int32]:
-    """(y, x): which pixel of the image, counted row by row, holds each grid pixel's centre; -1 outside. Exact.
-
-    A centre's coordinates do not depend on the window they are asked in, so neighbouring windows agree to the bit. All images
-    of a tile lie alike: a worker that has seen one has the answer for the next.
-    """
-    change = change_of(grid.crs, crs)
-    height, width = window[3] - window[1], window[2] - window[0]
-    nearest = np.full((height, width), -1, dtype=np.int32)
-    back, size, (x0, y0) = ~transform, grid.resolution_m, grid.origin_xy
-    centre_x = x0 + (np.arange(window[0], window[2]) + 0.5) * size
-    for start in range(0, height, 256):
-        rows = np.arange(window[1] + start, min(window[1] + start + 256, window[3]))
-        x, y = change.transform(*np.meshgrid(centre_x, y0 - (rows + 0.5) * size))
-        with np.errstate(invalid="ignore"):
-            column = np.floor(back.a * x + back.b * y + back.c)
-            row = np.floor(back.d * x + back.e * y + back.f)
-            good = (column >= 0) & (column < shape[1]) & (row >= 0) & (row < shape[0])
-        nearest[start : start + 256][good] = row[good] * shape[1] + column[good]
-    nearest.flags.writeable = False
-    return nearest

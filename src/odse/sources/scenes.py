@@ -324,11 +324,13 @@ class Place:
         return grid.snap(box) if all(map(math.isfinite, box)) else None
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=2)
 def nearest_pixels(grid: Grid, window: Window, place: Place) -> npt.NDArray[np.int32]:
     """(y, x): which pixel of a raster, counted row by row, holds the centre of each pixel of the window; -1 outside. Exact.
 
-    A centre on the edge of two pixels belongs to the one with the higher column or row. Centres do not depend on the window.
+    A centre on the edge of two pixels belongs to the one with the higher column or row. Centres do not depend on
+    the window they are asked in, so neighbouring windows agree to the bit. Images of one source lie alike: a worker that has seen one
+    has the answer for the next; two are kept, for each takes four bytes a pixel.
     """
     shape = (window[3] - window[1], window[2] - window[0])
     nearest = np.full(shape, -1, dtype=np.int32)
