@@ -19,7 +19,7 @@ from sklearn.ensemble import RandomForestClassifier
 
 from odse.sources.glad import BANDS
 
-from .conftest import Small, published
+from .conftest import ODSE, Small, published
 
 Faults = Callable[[dict[str, Any]], list[str]]
 
@@ -80,6 +80,14 @@ def dask(*words: str, cwd: Path) -> subprocess.Popen[bytes]:
     code = f"import sys; from distributed.cli.dask_{words[0]} import main; main(sys.argv[1:])"
     command = [sys.executable, "-c", code, *words[1:], "--no-dashboard"]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=cwd)
+
+
+def test_status_of_a_finished_run_knows_two_states(small: Small) -> None:
+    told = json.loads(
+        subprocess.run([*ODSE, "status", str(small.folder), "--json"], capture_output=True, check=True).stdout
+    )
+    assert set(told["tasks"]) == {"done", "unreadable"} and told["tasks"]["unreadable"] == 1
+    assert told["failures"] == told["damaged"] == [] and told["steps"]["catalog"] == {"done": 1}
 
 
 def test_a_foreign_cluster_gives_the_same_bytes(small: Small, tmp_path: Path) -> None:

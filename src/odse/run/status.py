@@ -11,6 +11,9 @@ from typing import Any
 from odse.errors import ReceiptError, RunError
 from odse.store.receipts import damage, iter_receipts
 
+CLOSING = "catalog"
+"""Catalogue and page end a run: their key is known only then, so no plan holds it."""
+
 
 def status(folder: str | Path, *, verify: bool = False) -> dict[str, Any]:
     """What is done, waiting, failed and damaged in a run's folder. JSON-able.
@@ -38,7 +41,7 @@ def status(folder: str | Path, *, verify: bool = False) -> dict[str, Any]:
         if isinstance(receipt, ReceiptError):
             state = "damaged"
             damaged.append({"key": f"receipts/{task_id}.json", "what": "its seal is broken"})
-        elif planned is not None and planned.get(task_id) != receipt.key:
+        elif planned is not None and step != CLOSING and planned.get(task_id) != receipt.key:
             state = "outdated" if task_id in planned else "no longer planned"
         else:
             state = receipt.state
